@@ -1,0 +1,173 @@
+/* host.c - an application that uses SQLite, for bench/run
+**
+** What the sqlite3 shell is, without its own work in the way: one thread, one
+** connection to :memory:. bench/run starts one for each peer that it measures
+** and sends it lines, fields separated by tabs; each is answered by one line,
+**
+**   ok <tab> nanoseconds <tab> value        or
+**   error <tab> nanoseconds <tab> message
+**
+**   load <tab> PATH     loads an extension
+**   run <tab> SQL       prepares and runs one statement to its end; the value is
+**                       the first column of its last row
+**   pipe <tab> COUNT    sends a byte to another process and back, COUNT times
+**   version             the value is SQLite's version
+**
+** The nanoseconds are those that the request took, by CLOCK_MONOTONIC. The
+** connection has a function in C, c_first(...): it returns its first argument.
+*/
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One request's outcome. */
+struct reply {
+  int failed;
+  uint64_t took_ns;
+  char value[1024];
+};
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void set_value(struct reply *reply, const char *value) {
+  snprintf(reply->value, sizeof reply->value, "%s", value ? value : "NULL");
+}
+
+static void fail(struct reply *reply, const char *why) {
+  reply->failed = 1;
+  set_value(reply, why);
+}
+
+/* ---- SQLite ---- */
+
+static void c_first(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  (void)argc;
+  sqlite3_result_value(ctx, argv[0]);
+}
+
+static sqlite3 *connect(void) {
+  sqlite3 *db = NULL;
+  if (sqlite3_open(":memory:", &db) != SQLITE_OK ||
+      sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL) !=
+          SQLITE_OK ||
+      sqlite3_create_function(db, "c_first", 1, SQLITE_UTF8, NULL, c_first,
+                              NULL, NULL) != SQLITE_OK ||
+      sqlite3_create_function(db, "c_first", 3, SQLITE_UTF8, NULL, c_first,
+                              NULL, NULL) != SQLITE_OK) {
+    fprintf(stderr, "host: %s\n", sqlite3_errmsg(db));
+    exit(1);
+  }
+  return db;
+}
+
+static void load(sqlite3 *db, const char *path, struct reply *reply) {
+  char *message = NULL;
+  uint64_t began = now_ns();
+  int rc = sqlite3_load_extension(db, path, NULL, &message);
+  reply->took_ns = now_ns() - began;
+  if (rc != SQLITE_OK) fail(reply, message ? message : sqlite3_errstr(rc));
+  sqlite3_free(message);
+}
+
+static void run(sqlite3 *db, const char *sql, struct reply *reply) {
+  sqlite3_stmt *statement = NULL;
+  uint64_t began = now_ns();
+  int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+  if (rc == SQLITE_OK) {
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+      set_value(reply, (const char *)sqlite3_column_text(statement, 0));
+    }
+  }
+  int rc_end = sqlite3_finalize(statement);
+  reply->took_ns = now_ns() - began;
+  if (rc != SQLITE_DONE || rc_end != SQLITE_OK) fail(reply, sqlite3_errmsg(db));
+}
+
+/* ---- the pipe ---- */
+
+/* Sends every byte back until the other side closes. */
+_Noreturn static void echo(int from, int to) {
+  char byte;
+  while (read(from, &byte, 1) == 1) {
+    if (write(to, &byte, 1) != 1) break;
+  }
+  _exit(0);
+}
+
+static void pipe_round_trips(long count, struct reply *reply) {
+  int there[2], back[2];
+  char byte = 'x';
+  if (pipe(there) || pipe(back)) {
+    fail(reply, strerror(errno));
+    return;
+  }
+  pid_t pid = fork();
+  if (pid == 0) {
+    close(there[1]);
+    close(back[0]);
+    echo(there[0], back[1]);
+  }
+  close(there[0]);
+  close(back[1]);
+  /* The first one waits until the other process is up. */
+  int ok = pid > 0 && write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1;
+  uint64_t began = now_ns();
+  for (long i = 0; ok && i < count; i++) {
+    ok = write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1;
+  }
+  reply->took_ns = now_ns() - began;
+  if (!ok) fail(reply, strerror(errno));
+  close(there[1]);
+  close(back[0]);
+  if (pid > 0) waitpid(pid, NULL, 0);
+}
+
+/* ---- the conversation ---- */
+
+static void answer(const struct reply *reply) {
+  printf("%s\t%llu\t", reply->failed ? "error" : "ok",
+         (unsigned long long)reply->took_ns);
+  for (const char *c = reply->value; *c; c++) {
+    putchar(*c == '\n' || *c == '\t' ? ' ' : *c);
+  }
+  putchar('\n');
+  fflush(stdout);
+}
+
+int main(void) {
+  sqlite3 *db = connect();
+  char *line = NULL;
+  size_t size = 0;
+  ssize_t len;
+  while ((len = getline(&line, &size, stdin)) > 0) {
+    struct reply reply = {0};
+    if (line[len - 1] == '\n') line[len - 1] = 0;
+    char *argument = strchr(line, '\t');
+    if (argument) *argument++ = 0;
+    if (!strcmp(line, "version")) {
+      snprintf(reply.value, sizeof reply.value, "%s %s", sqlite3_libversion(),
+               sqlite3_sourceid());
+    } else if (!strcmp(line, "load") && argument) {
+      load(db, argument, &reply);
+    } else if (!strcmp(line, "run") && argument) {
+      run(db, argument, &reply);
+    } else if (!strcmp(line, "pipe") && argument) {
+      pipe_round_trips(atol(argument), &reply);
+    } else {
+      fail(&reply, "no such request");
+    }
+    answer(&reply);
+  }
+  free(line);
+  return sqlite3_close(db) == SQLITE_OK ? 0 : 1;
+}

@@ -1,0 +1,42 @@
+/* codec.h - values as bytes, and back
+**
+** HOW IT WORKS. A value is 16 bytes: its type, its flags and 8 bytes that hold
+** the number, or the length of the TEXT or BLOB that follows, padded to 8.
+** A value marked VALUE_STREAMED has no bytes here: they come after the
+** message (wire.h). Host byte order: both ends are one machine.
+**
+** The reader does not trust the writer: each head is copied once and checked,
+** and only the copy is used.
+*/
+#ifndef PYUDF_CODEC_H
+#define PYUDF_CODEC_H
+
+#include <stddef.h>
+
+#include "buf.h"
+#include "value.h"
+
+enum { CODEC_HEAD = 16 };
+
+/* Bytes that the value takes, its own bytes included unless streamed. */
+static inline uint64_t codec_size(const struct value *value) {
+  int inline_bytes = value->type >= VALUE_TEXT && !(value->flags & VALUE_STREAMED);
+  return CODEC_HEAD + (inline_bytes ? (value->len + 7) & ~UINT64_C(7) : 0);
+}
+
+/* Writes codec_size() bytes at `to`; returns the byte after them. */
+uint8_t *codec_put(uint8_t *to, const struct value *value);
+
+struct codec_reader {
+  const uint8_t *at;
+  const uint8_t *end;
+};
+
+/* Reads the next value, whose data then points into the reader's bytes.
+** Returns 0, or -1 where the bytes are not a value. */
+int codec_get(struct codec_reader *reader, struct value *value);
+
+/* Appends a value to a buf. */
+void codec_add(struct buf *buf, const struct value *value);
+
+#endif

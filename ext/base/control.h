@@ -1,0 +1,56 @@
+/* control.h - messages between a host and its template
+**
+** Over a SOCK_SEQPACKET pair: a message is sent and received whole, and may
+** carry descriptors. What does not have to be fast goes here: forking a worker,
+** killing one.
+**
+**   CONTROL_READY   template to host, once: Python and the preloads are up
+**   CONTROL_FORK    host to template, with the two descriptors of CONTROL_FDS
+**   CONTROL_FORKED  template to host: pid, or error (an errno) and pid 0
+**   CONTROL_KILL    host to template: SIGKILL for the worker pid
+**   CONTROL_RETIRE  host to template: the worker pid was told to quit; SIGKILL
+**                   after CONTROL_GRACE_MS
+**
+** The host's end closing means: kill all workers, and exit.
+*/
+#ifndef PYUDF_CONTROL_H
+#define PYUDF_CONTROL_H
+
+#include <stdint.h>
+
+#include "err.h"
+
+enum control_type {
+  CONTROL_READY = 1,
+  CONTROL_FORK = 2,
+  CONTROL_FORKED = 3,
+  CONTROL_KILL = 4,
+  CONTROL_RETIRE = 5
+};
+
+enum {
+  CONTROL_FD = 3, /* the template's end, in the template */
+  CONTROL_GRACE_MS = 1000
+};
+
+struct control {
+  uint32_t type;
+  int32_t pid;
+  int32_t error;
+  uint32_t zero;
+};
+
+/* What a CONTROL_FORK carries. */
+enum { CONTROL_FD_SHM, CONTROL_FD_CRASH, CONTROL_FDS };
+
+/* Sends a message, with count (0 or CONTROL_FDS) descriptors. */
+int control_send(int fd, const struct control *message, const int *fds,
+                 int count, struct err *err);
+
+/* Receives what is there or comes; never raises SIGPIPE. Descriptors that come
+** are close-on-exec; those that did not come are -1. Returns 1, 0 where the
+** peer is gone, -1 on failure. */
+int control_recv(int fd, struct control *message, int fds[CONTROL_FDS],
+                 struct err *err);
+
+#endif

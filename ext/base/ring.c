@@ -1,0 +1,175 @@
+/* ring.c - bytes from one process to another through shared memory: see ring.h
+**
+** Every atomic access of a ring is here.
+*/
+#include "ring.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline void cpu_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static uint64_t now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Not FUTEX_PRIVATE: the two sides are two processes. */
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
+  struct timespec slice = {.tv_nsec = RING_SLICE_MS * 1000000L};
+  syscall(SYS_futex, word, FUTEX_WAIT, seen, &slice, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,
+               uint32_t size) {
+  assert(size && (size & (size - 1)) == 0);
+  *ring = (struct ring){.shared = shared, .data = data, .size = size};
+}
+
+/* 1 once *word is no longer `seen`, 0 after spin_us without. */
+static int spin(_Atomic uint32_t *word, uint32_t seen, uint32_t spin_us) {
+  enum { PAUSES = 50 };
+  if (!spin_us) return 0;
+  uint64_t until = 0;
+  for (;;) {
+    for (int i = 0; i < PAUSES; i++) {
+      if (atomic_load_explicit(word, memory_order_acquire) != seen) return 1;
+      cpu_pause();
+    }
+    /* The peer may need this very processor. */
+    sched_yield();
+    uint64_t now = now_us();
+    if (!until) until = now + spin_us;
+    if (now >= until) return 0;
+  }
+}
+
+/* Waits until *word is no longer `seen`. `sleeps` is the flag that makes the
+** other side wake us: set before the last look at *word, with a full fence in
+** between that pairs with the one in ring_publish(). */
+static int wait_change(_Atomic uint32_t *word, uint32_t seen,
+                       _Atomic uint32_t *sleeps, const struct ring_wait *wait,
+                       struct err *err) {
+  if (spin(word, seen, wait->spin_us)) return 0;
+  if (wait->sleep_enter) wait->sleep_enter(wait->arg);
+  int rc = 0;
+  for (;;) {
+    atomic_store_explicit(sleeps, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(word, memory_order_acquire) == seen) {
+      futex_wait(word, seen);
+    }
+    atomic_store_explicit(sleeps, 0, memory_order_relaxed);
+    if (atomic_load_explicit(word, memory_order_acquire) != seen) break;
+    rc = wait->check ? wait->check(wait->arg, err) : 0;
+    if (rc) break;
+  }
+  if (wait->sleep_leave) wait->sleep_leave(wait->arg);
+  return rc ? -1 : 0;
+}
+
+static int broken(struct err *err) {
+  return err_set(err, ERR_CRASH, "the peer broke the protocol: a count out of range");
+}
+
+uint8_t *ring_reserve(struct ring *ring, uint32_t len,
+                      const struct ring_wait *wait, struct err *err) {
+  assert(len <= ring->size / 2);
+  _Atomic uint32_t *tail = &ring->shared->tail;
+  while (ring->size - (ring->pos - ring->seen) < len) {
+    uint32_t now = atomic_load_explicit(tail, memory_order_acquire);
+    if (now == ring->seen) {
+      /* The reader cannot read what it does not see. */
+      ring_publish(ring, NULL);
+      if (wait_change(tail, now, &ring->shared->writer_sleeps, wait, err)) {
+        return NULL;
+      }
+      now = atomic_load_explicit(tail, memory_order_acquire);
+    }
+    if (ring->pos - now > ring->size) {
+      broken(err);
+      return NULL;
+    }
+    ring->seen = now;
+  }
+  return ring->data + (ring->pos & (ring->size - 1));
+}
+
+/* The writer's store of head pairs with the reader's acquiring load in
+** ring_peek() and spin(). */
+void ring_publish(struct ring *ring, struct ring *in) {
+  struct ring_shared *shared = ring->shared;
+  atomic_store_explicit(&shared->head, ring->pos, memory_order_release);
+  atomic_thread_fence(memory_order_seq_cst);
+  if (atomic_load_explicit(&shared->reader_sleeps, memory_order_relaxed)) {
+    futex_wake(&shared->head);
+  }
+  if (in && atomic_load_explicit(&in->shared->writer_sleeps,
+                                 memory_order_relaxed)) {
+    futex_wake(&in->shared->tail);
+  }
+}
+
+const uint8_t *ring_peek(struct ring *ring, uint32_t len,
+                         const struct ring_wait *wait, struct err *err) {
+  assert(len <= ring->size / 2);
+  _Atomic uint32_t *head = &ring->shared->head;
+  while (ring->seen - ring->pos < len) {
+    uint32_t now = atomic_load_explicit(head, memory_order_acquire);
+    if (now == ring->seen) {
+      ring_wake_writer(ring);
+      if (wait_change(head, now, &ring->shared->reader_sleeps, wait, err)) {
+        return NULL;
+      }
+      now = atomic_load_explicit(head, memory_order_acquire);
+    }
+    if (now - ring->pos > ring->size) {
+      broken(err);
+      return NULL;
+    }
+    ring->seen = now;
+  }
+  return ring->data + (ring->pos & (ring->size - 1));
+}
+
+uint32_t ring_ready(struct ring *ring) {
+  uint32_t head = atomic_load_explicit(&ring->shared->head, memory_order_acquire);
+  uint32_t ready = head - ring->pos;
+  return ready > ring->size ? 0 : ready;
+}
+
+/* The reader's store of tail pairs with the writer's acquiring load in
+** ring_reserve(). */
+void ring_consume(struct ring *ring, uint32_t len) {
+  ring->pos += len;
+  atomic_store_explicit(&ring->shared->tail, ring->pos, memory_order_release);
+}
+
+void ring_wake_writer(struct ring *ring) {
+  atomic_thread_fence(memory_order_seq_cst);
+  if (atomic_load_explicit(&ring->shared->writer_sleeps,
+                           memory_order_relaxed)) {
+    futex_wake(&ring->shared->tail);
+  }
+}
+
+void ring_wake_all(struct ring_shared *shared) {
+  futex_wake(&shared->head);
+  futex_wake(&shared->tail);
+}

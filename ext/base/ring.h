@@ -1,0 +1,91 @@
+/* ring.h - bytes from one process to another through shared memory
+**
+** One writer, one reader, no locks, no system call while both are awake. The
+** data is mapped twice in a row, so that any run of bytes up to the ring's
+** size is contiguous for reader and writer.
+**
+** HOW IT WORKS. `head` counts the bytes ever written and `tail` the bytes ever
+** read, both modulo 2^32; head - tail bytes wait. Each side keeps its own count
+** privately (`pos`) and only looks at the other's, which it does not trust: a
+** distance over the ring's size is a broken peer.
+**
+** Waiting is spinning (pause, sched_yield) for at most spin_us, then a futex on
+** the other's count, in slices, with a look at the world (`check`) after each.
+** A sleeper says so first; who publishes a count looks for a sleeper after.
+** Between the two steps both sides have a full fence, so that at least one of
+** them sees the other: no wake-up is lost.
+*/
+#ifndef PYUDF_RING_H
+#define PYUDF_RING_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/* In shared memory. Each half is written by one side and lies in its own cache
+** line; the flag in it is written by the other side, rarely. */
+struct ring_shared {
+  _Alignas(64) _Atomic uint32_t head; /* writer: bytes written */
+  _Atomic uint32_t reader_sleeps;     /* reader: 1 while it sleeps on head */
+  _Alignas(64) _Atomic uint32_t tail; /* reader: bytes read */
+  _Atomic uint32_t writer_sleeps;     /* writer: 1 while it sleeps on tail */
+};
+
+/* How a side waits. All callbacks may be NULL. */
+struct ring_wait {
+  uint32_t spin_us;
+  void *arg;
+  /* Called after every slice of sleep; non-zero ends the wait with -1. */
+  int (*check)(void *arg, struct err *err);
+  /* Around the sleep, not around the spinning. */
+  void (*sleep_enter)(void *arg);
+  void (*sleep_leave)(void *arg);
+};
+
+enum { RING_SLICE_MS = 20 };
+
+/* One end, private to its process. */
+struct ring {
+  struct ring_shared *shared;
+  uint8_t *data;   /* mapped twice: 2 * size bytes */
+  uint32_t size;   /* power of two */
+  uint32_t pos;    /* own count: written, published or not; or read */
+  uint32_t seen;   /* the other's count when last looked at */
+};
+
+void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,
+               uint32_t size);
+
+/* Writer: a place for len bytes (at most half the ring), waiting for room. NULL
+** and err set where the wait was ended or the peer is broken. */
+uint8_t *ring_reserve(struct ring *ring, uint32_t len,
+                      const struct ring_wait *wait, struct err *err);
+
+/* Writer: len more bytes are written; nobody sees them yet. */
+static inline void ring_commit(struct ring *ring, uint32_t len) {
+  ring->pos += len;
+}
+
+/* Writer: lets the reader see all that is committed, and wakes it. `in` is the
+** ring of the other direction, whose writer is woken too if ring_consume() made
+** room it waits for: one fence for both. */
+void ring_publish(struct ring *ring, struct ring *in);
+
+/* Reader: the next len bytes (at most half the ring), waiting for them; they
+** stay until ring_consume(). NULL and err set as above. */
+const uint8_t *ring_peek(struct ring *ring, uint32_t len,
+                         const struct ring_wait *wait, struct err *err);
+
+/* Reader: bytes that can be had without waiting. */
+uint32_t ring_ready(struct ring *ring);
+
+/* Reader: len bytes are read. A writer asleep for room is woken by the next
+** ring_publish(), ring_peek() that waits, or ring_wake_writer(). */
+void ring_consume(struct ring *ring, uint32_t len);
+void ring_wake_writer(struct ring *ring);
+
+/* From outside, when a peer has died: whoever sleeps on this ring looks up. */
+void ring_wake_all(struct ring_shared *shared);
+
+#endif

@@ -1,0 +1,77 @@
+/* runtime.h - what the runtime offers to C
+**
+** The runtime is the extension module _runtime.abi3.so (ext/python/), the one
+** part that knows Python.h. The thread engine finds this table by
+** dlsym("pyudf_runtime"); the worker loop, which lives in the runtime, calls
+** the same functions.
+**
+** CONTRACT. Every function but `start`, `attach` and `detach` wants the GIL:
+** the caller is between attach() and detach(). None of them leaves a Python
+** exception set. Arguments are borrowed. A result whose VALUE_HELD flag is set
+** points into an object that the space keeps until release() or the next call.
+*/
+#ifndef PYUDF_RUNTIME_H
+#define PYUDF_RUNTIME_H
+
+#include <stdint.h>
+
+#include "buf.h"
+#include "definition.h"
+#include "err.h"
+#include "value.h"
+
+enum { RUNTIME_ABI = 1 }; /* grows with every change to this file */
+
+/* The Python side of one session: its modules and its functions. */
+struct runtime_space;
+
+struct runtime {
+  uint32_t abi;
+  uint32_t size; /* sizeof(struct runtime) */
+
+  /* Once a process, Python being initialised: imports the package pyudf from
+  ** the directory `package_parent`, whatever else of that name is about.
+  ** `owned` is 1 where Python is ours: standard output and input are then led
+  ** away from the host's. Takes the GIL itself and gives it back. */
+  int (*start)(const char *package_parent, int owned, struct err *err);
+
+  /* Takes the GIL for this host thread. The first time a thread that Python
+  ** does not know comes by, a thread state is made and pinned to it, for the
+  ** thread's life. Nests. */
+  void (*attach)(void);
+  void (*detach)(void);
+
+  /* A session's namespace. `path`: entries for the front of sys.path, NULL for
+  ** none. NULL and err set on failure. */
+  struct runtime_space *(*space_new)(const char *path, struct err *err);
+  void (*space_free)(struct runtime_space *space);
+
+  /* Makes a definition: appends its manifest to `manifest`. Where
+  ** definition->expect is set, the functions come in that order, or it fails.
+  ** An id that is taken is replaced. */
+  int (*define)(struct runtime_space *space, const struct definition *definition,
+                struct buf *manifest, struct err *err);
+  void (*forget)(struct runtime_space *space, uint32_t definition_id);
+
+  /* Calls a scalar function. */
+  int (*call)(struct runtime_space *space, uint32_t definition_id,
+              uint32_t index, const struct value *argv, uint32_t argc,
+              struct value *result, struct err *err);
+
+  /* Evaluates an expression, the arguments being a0, a1, ... */
+  int (*eval)(struct runtime_space *space, const char *expression,
+              const struct value *argv, uint32_t argc, struct value *result,
+              struct err *err);
+
+  /* "CPython 3.11.7 (/usr/bin/python3.11)": new text held by the space. */
+  int (*version)(struct runtime_space *space, struct value *result,
+                 struct err *err);
+
+  /* Lets go of what a VALUE_HELD result points into. */
+  void (*release)(struct runtime_space *space);
+};
+
+/* The one symbol that _runtime.abi3.so exports beside PyInit__runtime. */
+const struct runtime *pyudf_runtime(void);
+
+#endif

@@ -1,0 +1,148 @@
+/* shm.c - the memory that a host and one worker share: see shm.h */
+#include "shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+  SHM_MAGIC = 0x50595544, /* "PYUD" */
+  SHM_VERSION = 1,
+  SHM_CONTROL_SIZE = 64 * 1024 /* a page of any size that Linux has */
+};
+
+static const size_t file_size = SHM_CONTROL_SIZE + 2 * (size_t)SHM_RING_SIZE;
+
+_Static_assert(sizeof(struct shm_control) <= 4096, "one page for the template");
+
+int shm_create(int *out, struct err *err) {
+  int fd = memfd_create("pyudf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return err_system(err, errno, "shared memory: memfd_create");
+  int rc = -1;
+  /* Allocates: ENOSPC here rather than SIGBUS later. */
+  if (ftruncate(fd, (off_t)file_size)) {
+    err_system(err, errno, "shared memory: ftruncate");
+  } else if ((errno = posix_fallocate(fd, 0, (off_t)file_size)) != 0) {
+    err_system(err, errno, "shared memory: posix_fallocate");
+  } else if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+    err_system(err, errno, "shared memory: sealing");
+  } else {
+    struct shm_control *control = shm_control_open(fd, err);
+    if (control) {
+      control->magic = SHM_MAGIC;
+      control->version = SHM_VERSION;
+      control->ring_size = SHM_RING_SIZE;
+      shm_control_close(control);
+      rc = 0;
+    }
+  }
+  if (rc) {
+    close(fd);
+  } else {
+    *out = fd;
+  }
+  return rc;
+}
+
+/* Maps `size` bytes at `offset` twice, one after the other. */
+static uint8_t *map_twice(int fd, off_t offset, size_t size, struct err *err) {
+  uint8_t *place = mmap(NULL, 2 * size, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (place == MAP_FAILED) {
+    err_system(err, errno, "shared memory: mmap");
+    return NULL;
+  }
+  for (int i = 0; i < 2; i++) {
+    if (mmap(place + (size_t)i * size, size, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_FIXED, fd, offset) == MAP_FAILED) {
+      err_system(err, errno, "shared memory: mmap");
+      munmap(place, 2 * size);
+      return NULL;
+    }
+  }
+  return place;
+}
+
+int shm_open_fd(int fd, struct shm *shm, struct err *err) {
+  *shm = (struct shm){0};
+  struct stat st;
+  if (fstat(fd, &st) || st.st_size != (off_t)file_size) {
+    return err_set(err, ERR_SYSTEM, "shared memory of the wrong size");
+  }
+  shm->control = shm_control_open(fd, err);
+  if (!shm->control) goto failed;
+  if (shm->control->magic != SHM_MAGIC ||
+      shm->control->version != SHM_VERSION) {
+    err_set(err, ERR_SYSTEM, "shared memory of another version of pyudf");
+    goto failed;
+  }
+  shm->to_worker = map_twice(fd, SHM_CONTROL_SIZE, SHM_RING_SIZE, err);
+  if (!shm->to_worker) goto failed;
+  shm->to_host =
+      map_twice(fd, SHM_CONTROL_SIZE + SHM_RING_SIZE, SHM_RING_SIZE, err);
+  if (!shm->to_host) goto failed;
+  return 0;
+failed:
+  shm_close(shm);
+  return -1;
+}
+
+void shm_close(struct shm *shm) {
+  if (shm->to_host) munmap(shm->to_host, 2 * (size_t)SHM_RING_SIZE);
+  if (shm->to_worker) munmap(shm->to_worker, 2 * (size_t)SHM_RING_SIZE);
+  shm_control_close(shm->control);
+  *shm = (struct shm){0};
+}
+
+void shm_rings(const struct shm *shm, enum shm_side side, struct ring *out,
+               struct ring *in) {
+  struct ring *to_worker = side == SHM_HOST ? out : in;
+  struct ring *to_host = side == SHM_HOST ? in : out;
+  ring_init(to_worker, &shm->control->to_worker, shm->to_worker, SHM_RING_SIZE);
+  ring_init(to_host, &shm->control->to_host, shm->to_host, SHM_RING_SIZE);
+}
+
+struct shm_control *shm_control_open(int fd, struct err *err) {
+  void *page = mmap(NULL, sizeof(struct shm_control), PROT_READ | PROT_WRITE,
+                    MAP_SHARED, fd, 0);
+  if (page != MAP_FAILED) return page;
+  err_system(err, errno, "shared memory: mmap");
+  return NULL;
+}
+
+void shm_control_close(struct shm_control *control) {
+  if (control) munmap(control, sizeof *control);
+}
+
+/* `status` is written before `exited`: the store pairs with the acquiring load
+** in shm_exit_get(). */
+void shm_exit_set(struct shm_control *control, int status) {
+  atomic_store_explicit(&control->status, status, memory_order_relaxed);
+  atomic_store_explicit(&control->exited, 1, memory_order_release);
+  ring_wake_all(&control->to_host);
+  ring_wake_all(&control->to_worker);
+}
+
+int shm_exit_get(struct shm_control *control, int *status) {
+  if (!atomic_load_explicit(&control->exited, memory_order_acquire)) return 0;
+  *status = atomic_load_explicit(&control->status, memory_order_relaxed);
+  return 1;
+}
+
+/* Written by the host, read by the worker; no order with anything else. */
+void shm_limits_set(struct shm_control *control, uint64_t max_len,
+                    uint32_t spin_us) {
+  atomic_store_explicit(&control->max_len, max_len, memory_order_relaxed);
+  atomic_store_explicit(&control->spin_us, spin_us, memory_order_relaxed);
+}
+
+uint64_t shm_max_len_get(struct shm_control *control) {
+  return atomic_load_explicit(&control->max_len, memory_order_relaxed);
+}
+
+uint32_t shm_spin_us_get(struct shm_control *control) {
+  return atomic_load_explicit(&control->spin_us, memory_order_relaxed);
+}

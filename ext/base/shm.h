@@ -1,0 +1,69 @@
+/* shm.h - the memory that a host and one worker share
+**
+** One memory file: a page of control words, then the data of two rings. Made
+** by the host, which seals it against shrinking and growing and has its pages
+** allocated up front, so that touching them can never be a SIGBUS. The worker
+** maps it; the template maps only the control page, to write there how its
+** child ended.
+*/
+#ifndef PYUDF_SHM_H
+#define PYUDF_SHM_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "ring.h"
+
+enum { SHM_RING_SIZE = 256 * 1024 };
+
+struct shm_control {
+  uint32_t magic;
+  uint32_t version;
+  uint32_t ring_size;
+  uint32_t zero;
+  _Atomic uint64_t max_len; /* host: longest TEXT or BLOB that SQLite takes */
+  _Atomic uint32_t spin_us; /* host: the worker's spinning before it sleeps */
+  _Atomic uint32_t exited;  /* template: 1 once the worker has ended */
+  _Atomic int32_t status;   /* template: as waitpid gives it, before `exited` */
+  struct ring_shared to_worker;
+  struct ring_shared to_host;
+};
+
+enum shm_side { SHM_HOST, SHM_WORKER };
+
+/* A mapping. */
+struct shm {
+  struct shm_control *control; /* NULL: not mapped */
+  uint8_t *to_worker;          /* each mapped twice */
+  uint8_t *to_host;
+};
+
+/* A new file; *fd is close-on-exec and the caller's. */
+int shm_create(int *fd, struct err *err);
+
+/* Maps the whole; the fd may be closed after. */
+int shm_open_fd(int fd, struct shm *shm, struct err *err);
+void shm_close(struct shm *shm);
+
+/* The two ends of the rings as one side sees them. */
+void shm_rings(const struct shm *shm, enum shm_side side, struct ring *out,
+               struct ring *in);
+
+/* The control page alone. */
+struct shm_control *shm_control_open(int fd, struct err *err);
+void shm_control_close(struct shm_control *control);
+
+/* Template: the worker has ended; wakes the host. */
+void shm_exit_set(struct shm_control *control, int status);
+
+/* Host: 1 and the status (as waitpid gives it) once the worker has ended. */
+int shm_exit_get(struct shm_control *control, int *status);
+
+/* What the host tells the worker beside the messages. */
+void shm_limits_set(struct shm_control *control, uint64_t max_len,
+                    uint32_t spin_us);
+uint64_t shm_max_len_get(struct shm_control *control);
+uint32_t shm_spin_us_get(struct shm_control *control);
+
+#endif

@@ -1,0 +1,160 @@
+/* wire.c - messages between a host and one worker: see wire.h */
+#include "wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  INLINE_MAX = 32 * 1024,  /* longer values are streamed */
+  INLINE_SMALL = 64,       /* the same where many values make a body too long */
+  STREAM_CHUNK = 32 * 1024 /* published at a time: reader and writer overlap */
+};
+
+_Static_assert(sizeof(struct wire_head) == 24, "the wire format");
+
+static int is_streamed(const struct value *value, uint64_t inline_max) {
+  return value_is_bytes(value) && value->len > inline_max;
+}
+
+static uint64_t body_size(const struct value *values, uint32_t count,
+                          uint64_t inline_max) {
+  uint64_t size = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    size += is_streamed(&values[i], inline_max) ? (uint64_t)CODEC_HEAD
+                                                : codec_size(&values[i]);
+  }
+  return size;
+}
+
+static int stream(struct wire *wire, const struct value *value,
+                  struct err *err) {
+  const uint8_t *from = value->data;
+  uint64_t left = value->len;
+  while (left) {
+    uint32_t len = left < STREAM_CHUNK ? (uint32_t)left : STREAM_CHUNK;
+    uint8_t *to = ring_reserve(&wire->out, len, &wire->wait, err);
+    if (!to) return -1;
+    memcpy(to, from, len);
+    ring_commit(&wire->out, len);
+    ring_publish(&wire->out, &wire->in);
+    from += len;
+    left -= len;
+  }
+  return 0;
+}
+
+int wire_send(struct wire *wire, const struct wire_head *head,
+              const struct value *values, uint32_t count, struct err *err) {
+  uint64_t most = wire->out.size / 2 - sizeof *head;
+  uint64_t inline_max = INLINE_MAX;
+  uint64_t len = body_size(values, count, inline_max);
+  if (len > most) {
+    inline_max = INLINE_SMALL;
+    len = body_size(values, count, inline_max);
+    if (len > most) {
+      return err_set(err, ERR_USAGE, "%u values are too many for a message",
+                     count);
+    }
+  }
+  uint32_t size = (uint32_t)(sizeof *head + len);
+  uint8_t *to = ring_reserve(&wire->out, size, &wire->wait, err);
+  if (!to) return -1;
+  struct wire_head sent = *head;
+  sent.len = (uint32_t)len;
+  memcpy(to, &sent, sizeof sent);
+  to += sizeof sent;
+  int streams = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    if (!is_streamed(&values[i], inline_max)) {
+      to = codec_put(to, &values[i]);
+      continue;
+    }
+    struct value announced = values[i];
+    announced.flags |= VALUE_STREAMED;
+    to = codec_put(to, &announced);
+    streams = 1;
+  }
+  ring_commit(&wire->out, size);
+  ring_publish(&wire->out, &wire->in);
+  if (!streams) return 0;
+  for (uint32_t i = 0; i < count; i++) {
+    if (is_streamed(&values[i], inline_max) && stream(wire, &values[i], err)) {
+      return -1;
+    }
+  }
+  return 0;
+}
+
+int wire_recv(struct wire *wire, struct wire_head *head,
+              struct codec_reader *reader, struct err *err) {
+  const uint8_t *at = ring_peek(&wire->in, sizeof *head, &wire->wait, err);
+  if (!at) return -1;
+  memcpy(head, at, sizeof *head);
+  if (head->len > wire->in.size / 2 - sizeof *head || head->len % 8) {
+    return err_set(err, ERR_CRASH, "the peer broke the protocol: a message of %u bytes",
+                   head->len);
+  }
+  uint32_t size = (uint32_t)sizeof *head + head->len;
+  at = ring_peek(&wire->in, size, &wire->wait, err);
+  if (!at) return -1;
+  wire->body_len = size;
+  reader->at = at + sizeof *head;
+  reader->end = reader->at + head->len;
+  return 0;
+}
+
+void wire_done(struct wire *wire) {
+  if (wire->body_len) ring_consume(&wire->in, wire->body_len);
+  wire->body_len = 0;
+}
+
+int wire_read(struct wire *wire, void *to, uint64_t len, struct err *err) {
+  uint8_t *at = to;
+  while (len) {
+    uint32_t chunk = len < STREAM_CHUNK ? (uint32_t)len : STREAM_CHUNK;
+    const uint8_t *from = ring_peek(&wire->in, chunk, &wire->wait, err);
+    if (!from) return -1;
+    if (at) {
+      memcpy(at, from, chunk);
+      at += chunk;
+    }
+    ring_consume(&wire->in, chunk);
+    ring_wake_writer(&wire->in);
+    len -= chunk;
+  }
+  return 0;
+}
+
+void wire_put_err(const struct err *from, struct value values[WIRE_ERR_FIELDS]) {
+  values[0] = value_integer(from->code);
+  values[1] = value_integer(from->line);
+  values[2] = value_text(from->type);
+  values[3] = value_text(from->text);
+  values[4] = value_text(from->file);
+  values[5] = value_text(from->traceback);
+}
+
+/* The strings go through err_set_exception(), which cuts and copies. */
+int wire_get_err(struct codec_reader *reader, struct err *to) {
+  static const uint8_t types[WIRE_ERR_FIELDS] = {
+      VALUE_INTEGER, VALUE_INTEGER, VALUE_TEXT,
+      VALUE_TEXT,    VALUE_TEXT,    VALUE_TEXT};
+  struct value v[WIRE_ERR_FIELDS];
+  char *strings[WIRE_ERR_FIELDS] = {0};
+  int rc = 0;
+  for (int i = 0; i < WIRE_ERR_FIELDS && !rc; i++) {
+    rc = codec_get(reader, &v[i]);
+    if (rc || v[i].type == VALUE_NULL) continue;
+    if (v[i].type != types[i] || (v[i].flags & VALUE_STREAMED)) rc = -1;
+  }
+  if (!rc && (v[0].integer <= ERR_NONE || v[0].integer > ERR_SYSTEM)) rc = -1;
+  if (!rc) {
+    for (int i = 2; i < WIRE_ERR_FIELDS; i++) strings[i] = value_strdup(&v[i]);
+    err_set_exception(to, (enum err_code)v[0].integer, strings[2], strings[3],
+                      strings[3] ? (size_t)v[3].len : 0, strings[4],
+                      (int)v[1].integer, strings[5],
+                      strings[5] ? (size_t)v[5].len : 0);
+    for (int i = 2; i < WIRE_ERR_FIELDS; i++) free(strings[i]);
+  }
+  return rc;
+}

@@ -1,0 +1,77 @@
+/* wire.h - messages between a host and one worker
+**
+** HOW IT WORKS. A message is a head of 24 bytes and a body of values (codec.h)
+** that lies in the ring as a whole. Values too long for that are streamed:
+** their bytes come after the body, in the values' order, through the ring as
+** through a pipe.
+**
+**   host to worker                                      worker to host
+**   WIRE_CALL    a definition, b index, arguments       WIRE_RESULT one value
+**   WIRE_EVAL    expression, arguments                  WIRE_RESULT one value
+**   WIRE_DEFINE  definition_values()                    WIRE_RESULT a BLOB: the
+**                                                         encoded manifest
+**   WIRE_FORGET  a definition                           none
+**   WIRE_VERSION                                        WIRE_RESULT TEXT
+**   WIRE_QUIT                                           none: the worker exits
+**   any of these that fails                             WIRE_ERROR wire_put_err
+**
+** A reply carries the seq of what it answers. The host copies every length once
+** and checks it; a worker that sends nonsense is a dead worker.
+*/
+#ifndef PYUDF_WIRE_H
+#define PYUDF_WIRE_H
+
+#include <stdint.h>
+
+#include "codec.h"
+#include "err.h"
+#include "ring.h"
+#include "value.h"
+
+enum wire_type {
+  WIRE_CALL = 1,
+  WIRE_EVAL = 2,
+  WIRE_DEFINE = 3,
+  WIRE_FORGET = 4,
+  WIRE_VERSION = 5,
+  WIRE_QUIT = 6,
+  WIRE_RESULT = 16,
+  WIRE_ERROR = 17
+};
+
+struct wire_head {
+  uint32_t type; /* enum wire_type */
+  uint32_t len;  /* bytes of the body, a multiple of 8 */
+  uint64_t seq;  /* of the request; a reply repeats it */
+  uint32_t a;    /* by type, see above */
+  uint32_t b;
+};
+
+/* One side's end of both rings. */
+struct wire {
+  struct ring out;
+  struct ring in;
+  struct ring_wait wait;
+  uint32_t body_len; /* of the message that wire_recv() gave, until wire_done() */
+};
+
+/* Sends head (its len is filled in) and values, and their streams. The bytes
+** are copied before it returns. */
+int wire_send(struct wire *wire, const struct wire_head *head,
+              const struct value *values, uint32_t count, struct err *err);
+
+/* Waits for the next message. The reader's values point into the ring and live
+** until wire_done(). */
+int wire_recv(struct wire *wire, struct wire_head *head,
+              struct codec_reader *reader, struct err *err);
+void wire_done(struct wire *wire);
+
+/* The next len bytes of a stream, after wire_done(); to NULL they are dropped. */
+int wire_read(struct wire *wire, void *to, uint64_t len, struct err *err);
+
+/* An error as a message's values, and back. */
+enum { WIRE_ERR_FIELDS = 6 };
+void wire_put_err(const struct err *from, struct value values[WIRE_ERR_FIELDS]);
+int wire_get_err(struct codec_reader *reader, struct err *to);
+
+#endif

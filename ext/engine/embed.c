@@ -1,0 +1,279 @@
+/* embed.c - CPython in the host process: see embed.h
+**
+** One process has one CPython, whatever its sessions ask for: what is found or
+** started here is kept for the life of the process and never finalised.
+*/
+#include "embed.h"
+
+#include <assert.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <limits.h>
+#include <link.h>
+#include <locale.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "spawn.h"
+
+static const char instead[] = "; PRAGMA python_execution_mode=process works";
+
+/* Under `lock`. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+  const struct runtime *runtime; /* NULL until all of it worked */
+  int owned;                     /* 1: we initialised Python */
+  char *executable;              /* with which, then */
+} python;
+
+static void *symbol(void *library, const char *name) {
+  return dlsym(library, name);
+}
+
+/* Calls of Python's that take nothing. ISO C has no cast from void * to a
+** function pointer, POSIX does. */
+static int call_int(void *library, const char *name) {
+  int (*function)(void);
+  *(void **)&function = symbol(library, name);
+  return function ? function() : 0;
+}
+
+/* A libpython that is loaded without RTLD_GLOBAL is found by its file name. */
+static int note_libpython(struct dl_phdr_info *info, size_t size, void *arg) {
+  (void)size;
+  const char *base = strrchr(info->dlpi_name, '/');
+  base = base ? base + 1 : info->dlpi_name;
+  if (strncmp(base, "libpython3.", 11) != 0) return 0;
+  *(void **)arg = dlopen(info->dlpi_name, RTLD_NOW | RTLD_NOLOAD);
+  return *(void **)arg != NULL;
+}
+
+/* What knows Python's symbols in this process, or NULL: there is no Python. */
+static void *find_python(void) {
+  void *library = NULL;
+  if (symbol(RTLD_DEFAULT, "Py_IsInitialized")) return RTLD_DEFAULT;
+  dl_iterate_phdr(note_libpython, &library);
+  return library;
+}
+
+/* RTLD_DEFAULT is NULL in glibc, so "found" needs a word of its own. */
+static int found(void *library) {
+  return symbol(library, "Py_IsInitialized") != NULL;
+}
+
+static int check_version(void *library, struct err *err) {
+  const char *(*get)(void);
+  *(void **)&get = symbol(library, "Py_GetVersion");
+  const char *version = get ? get() : "0";
+  char *dot;
+  long major = strtol(version, &dot, 10);
+  long minor = *dot == '.' ? strtol(dot + 1, NULL, 10) : 0;
+  if (major > 3 || (major == 3 && minor >= 11)) return 0;
+  return err_set(err, ERR_USAGE,
+                 "thread mode needs Python 3.11 or newer, but this process "
+                 "has %.*s%s", (int)strcspn(version, " "), version, instead);
+}
+
+/* Reads all that comes from fd until its other end closes; 0, or -1 after ms. */
+static int read_all(int fd, struct buf *text, int ms) {
+  for (;;) {
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    int n = poll(&one, 1, ms);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return -1;
+    char some[512];
+    ssize_t len = read(fd, some, sizeof some);
+    if (len < 0 && errno == EINTR) continue;
+    if (len <= 0) return len < 0 ? -1 : 0;
+    buf_add(text, some, (size_t)len);
+  }
+}
+
+/* Asks the executable for its version and its libpython: "3.11.7\n/path\n", the
+** path empty where there is none. New text (malloc), or NULL and err set. */
+static char *ask_executable(const struct engine_host *host, struct err *err) {
+  static const char question[] =
+      "import os, sys, sysconfig\n"
+      "get = sysconfig.get_config_var\n"
+      "name = 'libpython%d.%d' % sys.version_info[:2]"
+      " + (getattr(sys, 'abiflags', '') or '')\n"
+      "names = [get('INSTSONAME'), get('LDLIBRARY'), name + '.so.1.0',"
+      " name + '.so']\n"
+      "lib = get('LIBDIR') or ''\n"
+      "dirs = [lib, os.path.join(lib, get('MULTIARCH') or ''),"
+      " os.path.join(sys.base_prefix, 'lib')]\n"
+      "paths = [os.path.join(d, n) for d in dirs for n in names"
+      " if n and '.so' in n]\n"
+      "print('%d.%d.%d' % sys.version_info[:3])\n"
+      "print(next((p for p in paths if os.path.isfile(p)), ''))\n";
+  const char *executable = host->settings->executable;
+  const char *argv[] = {executable, "-c", question, NULL};
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC)) {
+    err_system(err, errno, "pipe");
+    return NULL;
+  }
+  char **envp = spawn_environment(1);
+  struct spawn spawn = {.path = executable,
+                        .argv = (char *const *)(uintptr_t)argv,
+                        .envp = envp,
+                        .fds = {-1, ends[1], -1, -1, -1}};
+  struct err why = {0};
+  struct buf answer = {0};
+  pid_t pid;
+  int rc = envp ? spawn_run(&spawn, &pid, &why) : err_nomem(&why);
+  free(envp);
+  close(ends[1]);
+  if (!rc && read_all(ends[0], &answer, 30 * 1000)) {
+    rc = err_set(&why, ERR_SYSTEM, "it gave no answer");
+  }
+  close(ends[0]);
+  if (!rc && (!answer.len || !memchr(answer.data, '\n', answer.len))) {
+    rc = err_set(&why, ERR_SYSTEM, "it is not a working Python");
+  }
+  char *text = NULL;
+  if (rc) {
+    err_set(err, ERR_SYSTEM, "python_executable %s: %s", executable,
+            why.text ? why.text : "out of memory");
+    buf_fini(&answer);
+  } else if (!(text = buf_take(&answer))) {
+    err_nomem(err);
+  }
+  err_clear(&why);
+  return text;
+}
+
+/* The libpython of the executable, loaded. */
+static void *load_python(const struct engine_host *host, struct err *err) {
+  const char *executable = host->settings->executable;
+  char *answer = ask_executable(host, err);
+  if (!answer) return NULL;
+  void *library = NULL;
+  char *path = strchr(answer, '\n');
+  *path++ = 0;
+  path[strcspn(path, "\n")] = 0;
+  char *dot;
+  long major = strtol(answer, &dot, 10);
+  if (major < 3 || (major == 3 && strtol(dot + 1, NULL, 10) < 11)) {
+    err_set(err, ERR_USAGE, "python_executable %s: it is Python %s; pyudf "
+            "needs 3.11 or newer", executable, answer);
+  } else if (!*path) {
+    err_set(err, ERR_USAGE, "thread mode needs a shared libpython, and %s "
+            "(Python %s) has none%s", executable, answer, instead);
+  } else if (!(library = dlopen(path, RTLD_NOW | RTLD_GLOBAL))) {
+    err_set(err, ERR_SYSTEM, "thread mode: %s%s", dlerror(), instead);
+  }
+  free(answer);
+  return library;
+}
+
+/* Python's own start would use UTF-8 where the locale is C (PEP 538, 540); an
+** embedded one does not unless told, and the modes would differ. */
+static void choose_utf8(void *library) {
+  int *mode = symbol(library, "Py_UTF8Mode");
+  locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+  const char *codeset =
+      locale ? nl_langinfo_l(CODESET, locale) : "ANSI_X3.4-1968";
+  const char *asked = getenv("PYTHONUTF8");
+  if (mode && (!strcmp(codeset, "ANSI_X3.4-1968") ||
+               (asked && !strcmp(asked, "1")))) {
+    *mode = 1;
+  }
+  if (locale) freelocale(locale);
+}
+
+/* Initialises Python without signal handlers, and leaves the locale as it was.
+** The program's name makes it find a venv's packages. */
+static int initialise(void *library, const struct engine_host *host,
+                      struct err *err) {
+  void (*set_program_name)(const wchar_t *);
+  wchar_t *(*decode)(const char *, size_t *);
+  void (*initialise_ex)(int);
+  void *(*save_thread)(void);
+  *(void **)&set_program_name = symbol(library, "Py_SetProgramName");
+  *(void **)&decode = symbol(library, "Py_DecodeLocale");
+  *(void **)&initialise_ex = symbol(library, "Py_InitializeEx");
+  *(void **)&save_thread = symbol(library, "PyEval_SaveThread");
+  if (!set_program_name || !decode || !initialise_ex || !save_thread) {
+    return err_set(err, ERR_USAGE,
+                   "thread mode does not know this Python yet%s", instead);
+  }
+  const char *now = setlocale(LC_ALL, NULL);
+  char *locale = now ? strdup(now) : NULL;
+  python.executable = strdup(host->settings->executable);
+  choose_utf8(library);
+  wchar_t *name = decode(host->settings->executable, NULL);
+  int rc = 0;
+  if (!locale || !name || !python.executable) {
+    rc = err_nomem(err);
+  } else {
+    set_program_name(name); /* kept by Python: never freed */
+    initialise_ex(0);
+    setlocale(LC_ALL, locale);
+    save_thread();
+    python.owned = 1;
+  }
+  free(locale);
+  return rc;
+}
+
+/* The runtime's file, next to the package; Python's own import of it gets the
+** same object. */
+static int load_runtime(const struct engine_host *host, struct err *err) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/pyudf/_runtime.abi3.so",
+           host->package_parent);
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    return err_set(err, ERR_SYSTEM, "thread mode: %s%s", dlerror(), instead);
+  }
+  const struct runtime *(*get)(void);
+  *(void **)&get = symbol(library, "pyudf_runtime");
+  const struct runtime *runtime = get ? get() : NULL;
+  if (!runtime || runtime->abi != RUNTIME_ABI ||
+      runtime->size != sizeof *runtime) {
+    return err_set(err, ERR_SYSTEM, "%s is of another version of pyudf", path);
+  }
+  if (runtime->start(host->package_parent, python.owned, err)) return -1;
+  python.runtime = runtime;
+  return 0;
+}
+
+static int bring_up(const struct engine_host *host, struct err *err) {
+  void *library = find_python();
+  if (!found(library)) {
+    library = load_python(host, err);
+    if (!library) return -1;
+  }
+  if (check_version(library, err)) return -1;
+  if (!call_int(library, "Py_IsInitialized") &&
+      initialise(library, host, err)) {
+    return -1;
+  }
+  return load_runtime(host, err);
+}
+
+int embed_runtime(const struct engine_host *host, const struct runtime **runtime,
+                  int *owned, struct err *err) {
+  pthread_mutex_lock(&lock);
+  int rc = python.runtime ? 0 : bring_up(host, err);
+  if (!rc && python.owned &&
+      strcmp(python.executable, host->settings->executable) != 0) {
+    rc = err_set(err, ERR_USAGE,
+                 "thread mode runs %s in this process already, and cannot "
+                 "change to python_executable %s%s",
+                 python.executable, host->settings->executable, instead);
+  }
+  *runtime = python.runtime;
+  *owned = python.owned;
+  pthread_mutex_unlock(&lock);
+  return rc;
+}

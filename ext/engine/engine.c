@@ -1,0 +1,13 @@
+/* engine.c - what runs functions for a session: see engine.h */
+#include "engine.h"
+
+#include "modes.h"
+
+int engine_open(enum engine_mode mode, const struct engine_host *host,
+                struct engine **engine, struct err *err) {
+  struct engine *made =
+      mode == ENGINE_THREAD ? thread_new(host) : process_new(host);
+  if (!made) return err_nomem(err);
+  *engine = made;
+  return 0;
+}

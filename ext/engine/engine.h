@@ -1,0 +1,143 @@
+/* engine.h - what runs functions for a session
+**
+** The interface between the SQLite side and the two engines. The thread engine
+** (thread.c) calls the runtime in the host process; the process engine
+** (process.c) has a worker do it. Neither knows SQLite; what they need of it
+** comes as callbacks in struct engine_host.
+**
+** An engine belongs to one session and is entered by one thread at a time
+** (SQLite's connection mutex sees to it), but not always by the same thread.
+** It may be entered again from inside a call.
+*/
+#ifndef PYUDF_ENGINE_H
+#define PYUDF_ENGINE_H
+
+#include <stdint.h>
+
+#include "../base/definition.h"
+#include "../base/err.h"
+#include "../base/value.h"
+
+enum engine_mode { ENGINE_PROCESS = 0, ENGINE_THREAD = 1 };
+enum { ENGINE_MODES = 2 };
+
+/* The session's definitions that are to be made again in a fresh worker or in
+** the other engine, in order of `serial`. The session owns list and items. */
+struct engine_program {
+  const struct definition **items;
+  uint32_t count;
+  uint64_t last_serial; /* of the newest item, 0 with none: one compare a call */
+};
+
+/* Settings that the engines look at. The session owns the strings and may
+** change them between calls; it then adds 1 to `epoch`, and the engine starts
+** anew (worker and definitions) at the next call. spin_us needs no epoch. */
+struct engine_settings {
+  uint64_t epoch;
+  const char *executable;   /* path of the Python */
+  const char *path;         /* entries for the front of sys.path, ':' between */
+  const char *preload;      /* modules to import before forking, ',' between */
+  int system_env;           /* 1: workers inherit the environment */
+  uint32_t spin_us;         /* spin so long before sleeping */
+};
+
+/* What an engine gets from its session; all of it outlives the engine. */
+struct engine_host {
+  void *arg;
+  const struct engine_program *program;
+  const struct engine_settings *settings;
+  const char *package_parent; /* directory that holds the package pyudf */
+  uint64_t max_len;           /* longest TEXT or BLOB; checked before alloc */
+  void *(*alloc)(uint64_t len); /* for VALUE_OWNED results */
+  void (*free)(void *data);
+  int (*interrupted)(void *arg); /* 1 once sqlite3_interrupt() was called */
+};
+
+struct engine;
+
+/* A function as an engine knows it. */
+struct engine_function {
+  uint32_t definition_id;
+  uint32_t index; /* in the definition's manifest */
+};
+
+struct engine_ops {
+  void (*close)(struct engine *engine);
+  int (*define)(struct engine *engine, const struct definition *definition,
+                struct manifest **manifest, struct err *err);
+  void (*forget)(struct engine *engine, uint32_t definition_id);
+  int (*call)(struct engine *engine, struct engine_function function,
+              const struct value *argv, uint32_t argc, struct value *result,
+              struct err *err);
+  int (*eval)(struct engine *engine, const char *expression,
+              const struct value *argv, uint32_t argc, struct value *result,
+              struct err *err);
+  int (*version)(struct engine *engine, struct value *result, struct err *err);
+  void (*release)(struct engine *engine);
+  void (*statement_end)(struct engine *engine);
+};
+
+/* The head of every engine. */
+struct engine {
+  const struct engine_ops *ops;
+  const struct engine_host *host;
+};
+
+/* A new engine; starts nothing yet: Python or a worker comes up at the first
+** use. Fails for no memory only. */
+int engine_open(enum engine_mode mode, const struct engine_host *host,
+                struct engine **engine, struct err *err);
+
+/* Ends what it started. NULL-safe. */
+static inline void engine_close(struct engine *engine) {
+  if (engine) engine->ops->close(engine);
+}
+
+/* Makes a definition that is not (yet) in the program, after those that are.
+** *manifest is new, for manifest_free(). */
+static inline int engine_define(struct engine *engine,
+                                const struct definition *definition,
+                                struct manifest **manifest, struct err *err) {
+  return engine->ops->define(engine, definition, manifest, err);
+}
+
+/* The definition left the program and nothing calls it any more; its id may be
+** used again. */
+static inline void engine_forget(struct engine *engine, uint32_t definition_id) {
+  engine->ops->forget(engine, definition_id);
+}
+
+/* Calls a scalar function that is in the program. The result is borrowed until
+** engine_release() where VALUE_HELD is set, the caller's where VALUE_OWNED is. */
+static inline int engine_call(struct engine *engine,
+                              struct engine_function function,
+                              const struct value *argv, uint32_t argc,
+                              struct value *result, struct err *err) {
+  return engine->ops->call(engine, function, argv, argc, result, err);
+}
+
+static inline int engine_eval(struct engine *engine, const char *expression,
+                              const struct value *argv, uint32_t argc,
+                              struct value *result, struct err *err) {
+  return engine->ops->eval(engine, expression, argv, argc, result, err);
+}
+
+/* "CPython 3.11.7 (/usr/bin/python3.11)" as TEXT. */
+static inline int engine_version(struct engine *engine, struct value *result,
+                                 struct err *err) {
+  return engine->ops->version(engine, result, err);
+}
+
+/* Lets go of a VALUE_HELD result: to be called once it has been copied, before
+** anything else is asked of the engine. */
+static inline void engine_release(struct engine *engine) {
+  engine->ops->release(engine);
+}
+
+/* A statement that called functions has ended: what was kept from row to row
+** (the GIL) is given back. */
+static inline void engine_statement_end(struct engine *engine) {
+  engine->ops->statement_end(engine);
+}
+
+#endif

@@ -1,0 +1,11 @@
+/* modes.h - the two engines' constructors, for engine.c alone */
+#ifndef PYUDF_MODES_H
+#define PYUDF_MODES_H
+
+#include "engine.h"
+
+/* A new engine that has started nothing; NULL without memory. */
+struct engine *process_new(const struct engine_host *host);
+struct engine *thread_new(const struct engine_host *host);
+
+#endif

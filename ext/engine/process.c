@@ -1,0 +1,173 @@
+/* process.c - the process engine: functions run in a worker
+**
+** Owns the session's worker. The first use starts one and makes the session's
+** definitions in it; so does the first use after it died, or after the settings
+** changed. HOW IT WORKS: worker.c speaks with the worker, template.c has it
+** forked, wire.h says what is spoken.
+*/
+#include <assert.h>
+#include <stdlib.h>
+
+#include "modes.h"
+#include "worker.h"
+
+struct process {
+  struct engine engine; /* first: the interface */
+  struct worker worker;
+  uint64_t settings_epoch; /* of the settings the worker was started with */
+  uint64_t made;           /* serial of the newest definition it has */
+};
+
+static struct process *process_of(struct engine *engine) {
+  return (struct process *)engine;
+}
+
+/* Asks, and waits for the reply. */
+static int ask(struct process *process, struct wire_head head,
+               const struct value *values, uint32_t count, struct value *result,
+               struct err *err) {
+  struct worker *worker = &process->worker;
+  return worker_send(worker, &head, values, count, err) ||
+                 worker_reply(worker, result, err)
+             ? -1
+             : 0;
+}
+
+static void drop(struct process *process, const struct value *result) {
+  if (result->flags & VALUE_OWNED) {
+    process->engine.host->free((void *)(uintptr_t)result->data);
+  }
+  worker_done(&process->worker);
+}
+
+/* Makes one definition in the worker; its manifest is a BLOB. */
+static int make(struct process *process, const struct definition *definition,
+                struct value *manifest, struct err *err) {
+  struct value values[DEFINITION_FIELDS];
+  definition_values(definition, values);
+  struct wire_head head = {.type = WIRE_DEFINE, .a = definition->id};
+  if (ask(process, head, values, DEFINITION_FIELDS, manifest, err)) return -1;
+  if (manifest->type == VALUE_BLOB) return 0;
+  drop(process, manifest);
+  return err_set(err, ERR_CRASH, "a manifest of the wrong type");
+}
+
+/* The slow part of ready(). */
+static int make_ready(struct process *process, struct err *err) {
+  const struct engine_host *host = process->engine.host;
+  struct worker *worker = &process->worker;
+  if (process->settings_epoch != host->settings->epoch) worker_close(worker);
+  if (!worker_usable(worker)) {
+    worker_kill(worker);
+    process->made = 0;
+    process->settings_epoch = host->settings->epoch;
+    if (worker_open(worker, host, err)) return -1;
+  }
+  for (uint32_t i = 0; i < host->program->count; i++) {
+    const struct definition *definition = host->program->items[i];
+    if (definition->serial <= process->made) continue;
+    struct value manifest;
+    if (make(process, definition, &manifest, err)) return -1;
+    drop(process, &manifest);
+    process->made = definition->serial;
+  }
+  process->made = host->program->last_serial;
+  return 0;
+}
+
+/* A worker that has all definitions. */
+static inline int ready(struct process *process, struct err *err) {
+  const struct engine_host *host = process->engine.host;
+  if (worker_usable(&process->worker) &&
+      process->settings_epoch == host->settings->epoch &&
+      process->made == host->program->last_serial) {
+    return 0;
+  }
+  return make_ready(process, err);
+}
+
+static void process_close(struct engine *engine) {
+  struct process *process = process_of(engine);
+  worker_close(&process->worker);
+  free(process);
+}
+
+static int process_define(struct engine *engine,
+                          const struct definition *definition,
+                          struct manifest **manifest, struct err *err) {
+  struct process *process = process_of(engine);
+  struct value encoded;
+  if (ready(process, err) || make(process, definition, &encoded, err)) return -1;
+  int rc = manifest_decode(encoded.data, encoded.len, manifest, err);
+  drop(process, &encoded);
+  if (!rc) process->made = definition->serial;
+  return rc;
+}
+
+static void process_forget(struct engine *engine, uint32_t definition_id) {
+  struct process *process = process_of(engine);
+  if (!worker_usable(&process->worker)) return;
+  struct wire_head head = {.type = WIRE_FORGET, .a = definition_id};
+  worker_send(&process->worker, &head, NULL, 0, NULL);
+}
+
+static int process_call(struct engine *engine, struct engine_function function,
+                        const struct value *argv, uint32_t argc,
+                        struct value *result, struct err *err) {
+  struct process *process = process_of(engine);
+  if (ready(process, err)) return -1;
+  struct wire_head head = {
+      .type = WIRE_CALL, .a = function.definition_id, .b = function.index};
+  return ask(process, head, argv, argc, result, err);
+}
+
+/* The expression goes first, so that the arguments keep their places behind. */
+static int process_eval(struct engine *engine, const char *expression,
+                        const struct value *argv, uint32_t argc,
+                        struct value *result, struct err *err) {
+  struct process *process = process_of(engine);
+  if (ready(process, err)) return -1;
+  struct value *values = malloc((argc + 1) * sizeof *values);
+  if (!values) return err_nomem(err);
+  values[0] = value_text(expression);
+  for (uint32_t i = 0; i < argc; i++) values[i + 1] = argv[i];
+  struct wire_head head = {.type = WIRE_EVAL};
+  int rc = ask(process, head, values, argc + 1, result, err);
+  free(values);
+  return rc;
+}
+
+static int process_version(struct engine *engine, struct value *result,
+                           struct err *err) {
+  struct process *process = process_of(engine);
+  if (ready(process, err)) return -1;
+  return ask(process, (struct wire_head){.type = WIRE_VERSION}, NULL, 0, result,
+             err);
+}
+
+static void process_release(struct engine *engine) {
+  worker_done(&process_of(engine)->worker);
+}
+
+static void process_statement_end(struct engine *engine) {
+  (void)engine; /* an idle worker sleeps by itself */
+}
+
+static const struct engine_ops process_ops = {
+    .close = process_close,
+    .define = process_define,
+    .forget = process_forget,
+    .call = process_call,
+    .eval = process_eval,
+    .version = process_version,
+    .release = process_release,
+    .statement_end = process_statement_end,
+};
+
+struct engine *process_new(const struct engine_host *host) {
+  struct process *process = calloc(1, sizeof *process);
+  if (!process) return NULL;
+  process->engine = (struct engine){&process_ops, host};
+  process->worker.crash_fd = -1;
+  return &process->engine;
+}

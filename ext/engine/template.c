@@ -1,0 +1,302 @@
+/* template.c - the process that workers are forked from, seen from the host:
+** see template.h. The other end is ext/python/forkserver.c. */
+#include "template.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/control.h"
+#include "forks.h"
+#include "spawn.h"
+
+enum {
+  START_MS = 60 * 1000, /* Python and the preloads must be up by then */
+  FORK_MS = 10 * 1000,
+  SLICE_MS = 20
+};
+
+struct template {
+  struct template *next;
+  char *key;       /* everything that makes two templates differ */
+  uint32_t refs;   /* under list_lock */
+  uint32_t epoch;  /* forks_epoch() of the process that started it */
+  pthread_mutex_t lock; /* one request at a time; held while it starts */
+  int control;     /* -1 until started, and again once dead */
+  atomic_int failed; /* 1: died or never came up; nobody gets it any more */
+};
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct template *list;
+static uint32_t list_epoch;
+
+/* In a forked child the parent's templates are not ours, and the lock may have
+** been held by a thread that is not here. */
+static void list_enter(void) {
+  uint32_t epoch = forks_epoch();
+  if (list_epoch != epoch) {
+    if (list_epoch) {
+      pthread_mutex_init(&list_lock, NULL);
+      list = NULL;
+    }
+    list_epoch = epoch;
+  }
+  pthread_mutex_lock(&list_lock);
+}
+
+static char *key_new(const struct engine_host *host) {
+  const struct engine_settings *settings = host->settings;
+  struct buf key = {0};
+  buf_printf(&key, "%d\n%s\n%s\n%s\n%s", settings->system_env,
+             settings->executable, host->package_parent, settings->path,
+             settings->preload);
+  return buf_take(&key);
+}
+
+/* The template's own words while it came up: the last line of them, as that
+** says what was wrong. New (malloc), or NULL. */
+static char *last_words(int log) {
+  char text[4096 + 1];
+  off_t size = lseek(log, 0, SEEK_END);
+  off_t from = size > 4096 ? size - 4096 : 0;
+  ssize_t len = pread(log, text, sizeof text - 1, from);
+  while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' ')) len--;
+  if (len <= 0) return NULL;
+  text[len] = 0;
+  char *line = strrchr(text, '\n');
+  return strdup(line ? line + 1 : text);
+}
+
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits for the template's next message, at most `ms`, looking for an interrupt
+** of the host's where `host` is given. Returns as control_recv(), or -1. */
+static int await(int control, struct control *message, int64_t ms,
+                 const struct engine_host *host, struct err *err) {
+  int64_t until = now_ms() + ms;
+  int fds[CONTROL_FDS];
+  for (;;) {
+    struct pollfd one = {.fd = control, .events = POLLIN};
+    int n = poll(&one, 1, SLICE_MS);
+    if (n > 0) return control_recv(control, message, fds, err);
+    if (n < 0 && errno != EINTR) return err_system(err, errno, "poll");
+    if (host && host->interrupted(host->arg)) {
+      return err_set(err, ERR_INTERRUPT, "interrupted");
+    }
+    if (now_ms() >= until) return 0;
+  }
+}
+
+static int spawn_python(const struct engine_host *host, int control, int log,
+                        struct err *err) {
+  /* The package comes from our directory and no other; sys.path is then as the
+  ** user's own Python has it, without the current directory. */
+  static const char boot[] =
+      "import sys\n"
+      "if sys.version_info < (3, 11):\n"
+      "    sys.exit('it is Python %d.%d.%d; pyudf needs 3.11 or newer'"
+      " % sys.version_info[:3])\n"
+      "if sys.path and sys.path[0] == '': del sys.path[0]\n"
+      "sys.path.insert(0, sys.argv[1])\n"
+      "import pyudf._worker\n"
+      "del sys.path[0]\n"
+      "pyudf._worker.template(sys.argv[2], sys.argv[3])\n";
+  const struct engine_settings *settings = host->settings;
+  const char *argv[] = {settings->executable, "-c", boot, host->package_parent,
+                        settings->path, settings->preload, NULL};
+  char **envp = spawn_environment(settings->system_env);
+  if (!envp) return err_nomem(err);
+  int err_fd = fcntl(STDERR_FILENO, F_GETFD) < 0 ? -1 : STDERR_FILENO;
+  int null = err_fd < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+  struct spawn spawn = {
+      .path = settings->executable,
+      .argv = (char *const *)(uintptr_t)argv,
+      .envp = envp,
+      /* 0, 1, 2: nothing, and the log until it is up; 4: what 2 then becomes */
+      .fds = {-1, log, log, control, err_fd < 0 ? null : err_fd},
+  };
+  pid_t pid;
+  int rc = spawn_run(&spawn, &pid, err);
+  if (null >= 0) close(null);
+  free(envp);
+  return rc;
+}
+
+/* Tells the template who its host is, so that it sees the host end even where a
+** forked child of the host's holds the socket open. */
+static int greet(int control, struct err *err) {
+  int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  int fds[CONTROL_FDS] = {pidfd, pidfd};
+  struct control hello = {.type = CONTROL_READY, .pid = getpid()};
+  int rc = control_send(control, &hello, fds, pidfd < 0 ? 0 : CONTROL_FDS, err);
+  if (pidfd >= 0) close(pidfd);
+  return rc;
+}
+
+static int start(struct template *template, const struct engine_host *host,
+                 struct err *err) {
+  int pair[2] = {-1, -1};
+  int rc = -1;
+  struct err why = {0};
+  int log = memfd_create("pyudf-start", MFD_CLOEXEC);
+  if (log < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+    err_system(&why, errno, "descriptors");
+    goto done;
+  }
+  if (spawn_python(host, pair[1], log, &why)) goto done;
+  close(pair[1]);
+  pair[1] = -1;
+  struct control message;
+  if (greet(pair[0], &why)) err_clear(&why); /* gone already: the log says why */
+  int came = await(pair[0], &message, START_MS, host, &why);
+  if (came > 0 && message.type == CONTROL_READY) {
+    template->control = pair[0];
+    pair[0] = -1;
+    rc = 0;
+  } else if (!why.code) {
+    char *words = last_words(log);
+    err_set(&why, ERR_SYSTEM, "%s", words ? words : "it ended at its start");
+    free(words);
+  }
+done:
+  if (rc && why.code == ERR_INTERRUPT) {
+    err_take(err, &why);
+  } else if (rc) {
+    err_set(err, ERR_SYSTEM, "python_executable %s: %s",
+            host->settings->executable, why.text ? why.text : "out of memory");
+  }
+  err_clear(&why);
+  for (int i = 0; i < 2; i++) {
+    if (pair[i] >= 0) close(pair[i]);
+  }
+  if (log >= 0) close(log);
+  return rc;
+}
+
+static void template_free(struct template *template) {
+  if (template->control >= 0) close(template->control);
+  pthread_mutex_destroy(&template->lock);
+  free(template->key);
+  free(template);
+}
+
+/* The list's template of that key with one more reference, or a new one. Gives
+** key up. */
+static struct template *list_get(char *key) {
+  list_enter();
+  struct template *template = list;
+  while (template && (template->failed || strcmp(template->key, key) != 0)) {
+    template = template->next;
+  }
+  if (template) {
+    free(key);
+  } else if ((template = calloc(1, sizeof *template))) {
+    template->key = key;
+    template->control = -1;
+    template->epoch = forks_epoch();
+    pthread_mutex_init(&template->lock, NULL);
+    template->next = list;
+    list = template;
+  } else {
+    free(key);
+  }
+  if (template) template->refs++;
+  pthread_mutex_unlock(&list_lock);
+  return template;
+}
+
+int template_get(const struct engine_host *host, struct template **out,
+                 struct err *err) {
+  char *key = key_new(host);
+  struct template *template = key ? list_get(key) : NULL;
+  if (!template) return err_nomem(err);
+  pthread_mutex_lock(&template->lock);
+  int rc = 0;
+  if (template->control < 0) {
+    rc = template->failed ? err_set(err, ERR_SYSTEM, "python_executable %s: it ended",
+                                    host->settings->executable)
+                          : start(template, host, err);
+    if (rc) template->failed = 1;
+  }
+  pthread_mutex_unlock(&template->lock);
+  if (rc) {
+    template_put(template);
+  } else {
+    *out = template;
+  }
+  return rc;
+}
+
+void template_put(struct template *template) {
+  if (!template) return;
+  if (template->epoch != forks_epoch()) return; /* the parent's */
+  list_enter();
+  int last = --template->refs == 0;
+  if (last) {
+    struct template **at = &list;
+    while (*at != template) at = &(*at)->next;
+    *at = template->next;
+  }
+  pthread_mutex_unlock(&list_lock);
+  if (last) template_free(template);
+}
+
+int template_fork(struct template *template, int shm_fd, int crash_fd,
+                  pid_t *pid, struct err *err) {
+  int fds[CONTROL_FDS];
+  fds[CONTROL_FD_SHM] = shm_fd;
+  fds[CONTROL_FD_CRASH] = crash_fd;
+  struct control request = {.type = CONTROL_FORK};
+  struct control reply = {0};
+  struct err why = {0};
+  pthread_mutex_lock(&template->lock);
+  int ok = !control_send(template->control, &request, fds, CONTROL_FDS, &why) &&
+           await(template->control, &reply, FORK_MS, NULL, &why) > 0 &&
+           reply.type == CONTROL_FORKED;
+  if (!ok) template->failed = 1;
+  pthread_mutex_unlock(&template->lock);
+  err_clear(&why);
+  if (!ok) return err_set(err, ERR_CRASH, "the process that starts workers died");
+  if (reply.pid <= 0) return err_system(err, reply.error, "starting a worker");
+  *pid = reply.pid;
+  return 0;
+}
+
+static void tell(struct template *template, enum control_type type, pid_t pid) {
+  struct control message = {.type = type, .pid = pid};
+  pthread_mutex_lock(&template->lock);
+  /* Fails where the template is dead: then so is the worker. */
+  control_send(template->control, &message, NULL, 0, NULL);
+  pthread_mutex_unlock(&template->lock);
+}
+
+void template_kill(struct template *template, pid_t pid) {
+  tell(template, CONTROL_KILL, pid);
+}
+
+void template_retire(struct template *template, pid_t pid) {
+  tell(template, CONTROL_RETIRE, pid);
+}
+
+int template_alive(struct template *template) {
+  struct pollfd one = {.fd = template->control};
+  if (poll(&one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLERR))) {
+    template->failed = 1;
+  }
+  return !template->failed;
+}

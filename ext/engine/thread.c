@@ -1,0 +1,275 @@
+/* thread.c - the thread engine: functions run in the host process
+**
+** Owns the session's space in the runtime, and the GIL between calls.
+**
+** HOW IT WORKS. Taking and leaving the GIL costs as much as a call, so it is
+** kept from row to row where nobody else can want it: Python is ours
+** (embed.h), and the process has one thread. It is given back when the
+** statement ends, and after the first call that finds a second thread. While
+** it is kept, `kept.depth` counts the calls under way, as a function may run
+** SQL that calls functions; only then `kept` is touched, and only by `owner`,
+** but for another thread's look at `kept.on`.
+*/
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/single_threaded.h>
+#include <time.h>
+
+#include "embed.h"
+#include "modes.h"
+
+enum { KEPT_WAIT_MS = 5000 };
+
+static struct {
+  atomic_int on;   /* 1: `owner` has the GIL between calls */
+  pthread_t owner;
+  uint32_t depth;  /* calls under way in `owner` */
+} kept;
+
+/* Calls under way in this thread while the GIL is not kept. */
+static __thread uint32_t depth;
+
+struct thread {
+  struct engine engine; /* first: the interface */
+  const struct runtime *runtime; /* NULL until Python is up */
+  int owned;                     /* 1: Python is ours */
+  struct runtime_space *space;
+  uint64_t settings_epoch; /* of the settings the space was made with */
+  uint64_t made;           /* serial of the newest definition it has */
+};
+
+static struct thread *thread_of(struct engine *engine) {
+  return (struct thread *)engine;
+}
+
+static int kept_by_me(void) {
+  return atomic_load_explicit(&kept.on, memory_order_acquire) &&
+         pthread_equal(kept.owner, pthread_self());
+}
+
+/* The process got a second thread, this one, while the first keeps the GIL
+** with a statement open: it notices at its next call, or never. */
+static int wait_for_kept(struct err *err) {
+  const struct timespec ms = {.tv_nsec = 1000000};
+  for (int i = 0; i < KEPT_WAIT_MS; i++) {
+    if (!atomic_load_explicit(&kept.on, memory_order_acquire)) return 0;
+    nanosleep(&ms, NULL);
+  }
+  return err_set(err, ERR_USAGE,
+                 "another thread's open statement keeps Python: step it, reset "
+                 "it, or use process mode");
+}
+
+/* Takes the GIL, unless this thread has it. */
+static int enter(struct thread *thread, struct err *err) {
+  if (atomic_load_explicit(&kept.on, memory_order_relaxed)) {
+    if (__libc_single_threaded || kept_by_me()) {
+      kept.depth++;
+      return 0;
+    }
+    if (wait_for_kept(err)) return -1;
+  }
+  thread->runtime->attach();
+  depth++;
+  return 0;
+}
+
+static void leave(struct thread *thread) {
+  int may_keep = __libc_single_threaded && thread->owned;
+  if (atomic_load_explicit(&kept.on, memory_order_relaxed) && kept_by_me()) {
+    if (--kept.depth || may_keep) return;
+    atomic_store_explicit(&kept.on, 0, memory_order_release);
+    thread->runtime->detach();
+    return;
+  }
+  if (--depth == 0 && may_keep) {
+    kept.owner = pthread_self();
+    atomic_store_explicit(&kept.on, 1, memory_order_release);
+    return;
+  }
+  thread->runtime->detach();
+}
+
+static void thread_statement_end(struct engine *engine) {
+  if (!atomic_load_explicit(&kept.on, memory_order_relaxed)) return;
+  if (!kept_by_me() || kept.depth || !thread_of(engine)->runtime) return;
+  atomic_store_explicit(&kept.on, 0, memory_order_release);
+  thread_of(engine)->runtime->detach();
+}
+
+/* What the template does before it forks, so that both modes see the same. */
+static int preload(struct thread *thread, struct err *err) {
+  static const char import[] =
+      "[__import__('importlib').import_module(name.strip())"
+      " for name in a0.split(',') if name.strip()] and None";
+  const char *names = thread->engine.host->settings->preload;
+  if (!*names) return 0;
+  struct value argv = value_text(names);
+  struct value result;
+  return thread->runtime->eval(thread->space, import, &argv, 1, &result, err);
+}
+
+static int make(struct thread *thread, const struct definition *definition,
+                struct buf *manifest, struct err *err) {
+  return thread->runtime->define(thread->space, definition, manifest, err);
+}
+
+/* The slow part of ready(). */
+static int make_ready(struct thread *thread, struct err *err) {
+  const struct engine_host *host = thread->engine.host;
+  if (thread->space && thread->settings_epoch != host->settings->epoch) {
+    thread->runtime->space_free(thread->space);
+    thread->space = NULL;
+  }
+  if (!thread->space) {
+    thread->made = 0;
+    thread->space = thread->runtime->space_new(host->settings->path, err);
+    if (!thread->space) return -1;
+    thread->settings_epoch = host->settings->epoch;
+    if (preload(thread, err)) {
+      thread->runtime->space_free(thread->space);
+      thread->space = NULL;
+      return -1;
+    }
+  }
+  for (uint32_t i = 0; i < host->program->count; i++) {
+    const struct definition *definition = host->program->items[i];
+    if (definition->serial <= thread->made) continue;
+    struct buf manifest = {0};
+    int rc = make(thread, definition, &manifest, err);
+    buf_fini(&manifest);
+    if (rc) return -1;
+    thread->made = definition->serial;
+  }
+  thread->made = host->program->last_serial;
+  return 0;
+}
+
+/* The GIL, and a space with all definitions; leave() after, also where the
+** space could not be made: *entered says so. */
+static inline int ready(struct thread *thread, int *entered, struct err *err) {
+  const struct engine_host *host = thread->engine.host;
+  *entered = 0;
+  if ((!thread->runtime || thread->settings_epoch != host->settings->epoch) &&
+      embed_runtime(host, &thread->runtime, &thread->owned, err)) {
+    return -1;
+  }
+  if (enter(thread, err)) return -1;
+  *entered = 1;
+  if (thread->space && thread->settings_epoch == host->settings->epoch &&
+      thread->made == host->program->last_serial) {
+    return 0;
+  }
+  return make_ready(thread, err);
+}
+
+/* After a call: what is not held needs no GIL any more. */
+static int finish(struct thread *thread, int rc, struct value *result,
+                  struct err *err) {
+  uint64_t max_len = thread->engine.host->max_len;
+  if (!rc && value_is_bytes(result) && result->len > max_len) {
+    thread->runtime->release(thread->space);
+    rc = err_set(err, ERR_TOOBIG, "a result of %llu bytes",
+                 (unsigned long long)result->len);
+  }
+  if (rc || !(result->flags & VALUE_HELD)) leave(thread);
+  return rc;
+}
+
+static void thread_close(struct engine *engine) {
+  struct thread *thread = thread_of(engine);
+  thread_statement_end(engine);
+  if (thread->space && !enter(thread, NULL)) {
+    thread->runtime->space_free(thread->space);
+    leave(thread);
+    thread_statement_end(engine);
+  }
+  free(thread);
+}
+
+static int thread_define(struct engine *engine,
+                         const struct definition *definition,
+                         struct manifest **manifest, struct err *err) {
+  struct thread *thread = thread_of(engine);
+  struct buf encoded = {0};
+  int entered;
+  int rc = ready(thread, &entered, err);
+  if (!rc) rc = make(thread, definition, &encoded, err);
+  if (entered) leave(thread);
+  if (!rc && encoded.failed) rc = err_nomem(err);
+  if (!rc) rc = manifest_decode(encoded.data, encoded.len, manifest, err);
+  if (!rc) thread->made = definition->serial;
+  buf_fini(&encoded);
+  return rc;
+}
+
+static void thread_forget(struct engine *engine, uint32_t definition_id) {
+  struct thread *thread = thread_of(engine);
+  if (!thread->space || enter(thread, NULL)) return;
+  thread->runtime->forget(thread->space, definition_id);
+  leave(thread);
+}
+
+static int thread_call(struct engine *engine, struct engine_function function,
+                       const struct value *argv, uint32_t argc,
+                       struct value *result, struct err *err) {
+  struct thread *thread = thread_of(engine);
+  int entered;
+  int rc = ready(thread, &entered, err);
+  if (!entered) return -1;
+  if (!rc) {
+    rc = thread->runtime->call(thread->space, function.definition_id,
+                               function.index, argv, argc, result, err);
+  }
+  return finish(thread, rc, result, err);
+}
+
+static int thread_eval(struct engine *engine, const char *expression,
+                       const struct value *argv, uint32_t argc,
+                       struct value *result, struct err *err) {
+  struct thread *thread = thread_of(engine);
+  int entered;
+  int rc = ready(thread, &entered, err);
+  if (!entered) return -1;
+  if (!rc) {
+    rc = thread->runtime->eval(thread->space, expression, argv, argc, result,
+                               err);
+  }
+  return finish(thread, rc, result, err);
+}
+
+static int thread_version(struct engine *engine, struct value *result,
+                          struct err *err) {
+  struct thread *thread = thread_of(engine);
+  int entered;
+  int rc = ready(thread, &entered, err);
+  if (!entered) return -1;
+  if (!rc) rc = thread->runtime->version(thread->space, result, err);
+  return finish(thread, rc, result, err);
+}
+
+static void thread_release(struct engine *engine) {
+  struct thread *thread = thread_of(engine);
+  thread->runtime->release(thread->space);
+  leave(thread);
+}
+
+static const struct engine_ops thread_ops = {
+    .close = thread_close,
+    .define = thread_define,
+    .forget = thread_forget,
+    .call = thread_call,
+    .eval = thread_eval,
+    .version = thread_version,
+    .release = thread_release,
+    .statement_end = thread_statement_end,
+};
+
+struct engine *thread_new(const struct engine_host *host) {
+  struct thread *thread = calloc(1, sizeof *thread);
+  if (!thread) return NULL;
+  thread->engine = (struct engine){&thread_ops, host};
+  return &thread->engine;
+}

@@ -1,0 +1,184 @@
+/* worker.c - one worker process, seen from the host: see worker.h. The other
+** end is ext/python/serve.c. */
+#include "worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "forks.h"
+
+/* How it ended, as waitpid's status says; the Python stack that it left. */
+static int died(struct worker *worker, int status, struct err *err) {
+  if (WIFSIGNALED(status)) {
+    const char *name = sigabbrev_np(WTERMSIG(status));
+    err_set(err, ERR_CRASH, "worker %d was killed by SIG%s", (int)worker->pid,
+            name ? name : "?");
+  } else {
+    err_set(err, ERR_CRASH, "worker %d exited with status %d",
+            (int)worker->pid, WEXITSTATUS(status));
+  }
+  if (!err) return -1;
+  char stack[8192];
+  ssize_t len = pread(worker->crash_fd, stack, sizeof stack, 0);
+  if (len > 0) err_set_traceback(err, stack, (size_t)len);
+  return -1;
+}
+
+/* Called by the wait after every slice. */
+static int check(void *arg, struct err *err) {
+  struct worker *worker = arg;
+  int status;
+  if (shm_exit_get(worker->shm.control, &status)) {
+    return died(worker, status, err);
+  }
+  if (!template_alive(worker->template)) {
+    return err_set(err, ERR_CRASH, "worker %d died with the process that "
+                   "started it", (int)worker->pid);
+  }
+  if (worker->host->interrupted(worker->host->arg)) {
+    return err_set(err, ERR_INTERRUPT, "interrupted");
+  }
+  return 0;
+}
+
+static void tell_limits(struct worker *worker) {
+  const struct engine_host *host = worker->host;
+  worker->max_len = host->max_len;
+  worker->wire.wait.spin_us = host->settings->spin_us;
+  shm_limits_set(worker->shm.control, worker->max_len,
+                 worker->wire.wait.spin_us);
+}
+
+int worker_open(struct worker *worker, const struct engine_host *host,
+                struct err *err) {
+  int shm_fd = -1;
+  *worker = (struct worker){.host = host, .crash_fd = -1};
+  if (shm_create(&shm_fd, err)) return -1;
+  int rc = shm_open_fd(shm_fd, &worker->shm, err);
+  if (rc) goto done;
+  rc = -1;
+  worker->crash_fd = memfd_create("pyudf-crash", MFD_CLOEXEC);
+  if (worker->crash_fd < 0) {
+    err_system(err, errno, "memfd_create");
+    goto done;
+  }
+  shm_rings(&worker->shm, SHM_HOST, &worker->wire.out, &worker->wire.in);
+  worker->wire.wait = (struct ring_wait){.arg = worker, .check = check};
+  worker->epoch = forks_epoch();
+  tell_limits(worker);
+  if (template_get(host, &worker->template, err)) goto done;
+  rc = template_fork(worker->template, shm_fd, worker->crash_fd, &worker->pid,
+                     err);
+done:
+  close(shm_fd);
+  if (rc) {
+    worker->pid = 0;
+    worker_kill(worker);
+  }
+  return rc;
+}
+
+static void fini(struct worker *worker) {
+  template_put(worker->template);
+  if (worker->shm.control) shm_close(&worker->shm);
+  if (worker->crash_fd >= 0) close(worker->crash_fd);
+  *worker = (struct worker){.crash_fd = -1};
+}
+
+void worker_kill(struct worker *worker) {
+  if (worker_usable(worker)) template_kill(worker->template, worker->pid);
+  fini(worker);
+}
+
+void worker_close(struct worker *worker) {
+  if (!worker_usable(worker)) {
+    fini(worker);
+    return;
+  }
+  /* Only where it waits for a request and there is room: nobody waits here. */
+  struct wire_head quit = {.type = WIRE_QUIT};
+  wire_done(&worker->wire);
+  if (wire_send(&worker->wire, &quit, NULL, 0, NULL)) {
+    template_kill(worker->template, worker->pid);
+  } else {
+    template_retire(worker->template, worker->pid);
+  }
+  fini(worker);
+}
+
+int worker_usable(const struct worker *worker) {
+  return worker->pid && worker->epoch == forks_epoch();
+}
+
+int worker_send(struct worker *worker, struct wire_head *head,
+                const struct value *values, uint32_t count, struct err *err) {
+  const struct engine_host *host = worker->host;
+  if (worker->max_len != host->max_len ||
+      worker->wire.wait.spin_us != host->settings->spin_us) {
+    tell_limits(worker);
+  }
+  head->seq = ++worker->seq;
+  if (!wire_send(&worker->wire, head, values, count, err)) return 0;
+  if (!err || err->code != ERR_USAGE) worker_kill(worker);
+  return -1;
+}
+
+/* A value whose bytes follow the message: into memory that the caller owns. */
+static int read_stream(struct worker *worker, struct value *value,
+                       struct err *err) {
+  const struct engine_host *host = worker->host;
+  if (value->len > host->max_len) {
+    return err_set(err, ERR_TOOBIG, "a result of %llu bytes",
+                   (unsigned long long)value->len);
+  }
+  char *data = host->alloc(value->len);
+  if (!data) return err_nomem(err);
+  if (wire_read(&worker->wire, data, value->len, err)) {
+    host->free(data);
+    return -1;
+  }
+  value->data = data;
+  value->flags = (value->flags & VALUE_JSON) | VALUE_OWNED;
+  return 0;
+}
+
+int worker_reply(struct worker *worker, struct value *result, struct err *err) {
+  struct wire_head head;
+  struct codec_reader reader;
+  if (wire_recv(&worker->wire, &head, &reader, err)) goto gone;
+  if (head.seq != worker->seq) {
+    err_set(err, ERR_CRASH, "worker %d answered another call",
+            (int)worker->pid);
+    goto gone;
+  }
+  if (head.type == WIRE_ERROR) {
+    int rc = wire_get_err(&reader, err);
+    wire_done(&worker->wire);
+    if (!rc) return -1;
+  } else if (head.type == WIRE_RESULT && !codec_get(&reader, result)) {
+    if (!(result->flags & VALUE_STREAMED)) {
+      if (value_is_bytes(result)) {
+        result->flags |= VALUE_HELD;
+      } else {
+        wire_done(&worker->wire);
+      }
+      return 0;
+    }
+    wire_done(&worker->wire);
+    if (!read_stream(worker, result, err)) return 0;
+    goto gone;
+  }
+  err_set(err, ERR_CRASH, "worker %d sent a reply that cannot be read",
+          (int)worker->pid);
+gone:
+  /* ring.c and wire.c know no pid. */
+  worker_kill(worker);
+  return -1;
+}

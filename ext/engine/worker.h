@@ -1,0 +1,58 @@
+/* worker.h - one worker process, seen from the host
+**
+** Owns what host and worker share: the memory, the file its Python stack goes
+** to when it crashes, and the reference to the template that forked it. Sends
+** requests and receives replies; knows nothing of definitions.
+*/
+#ifndef PYUDF_ENGINE_WORKER_H
+#define PYUDF_ENGINE_WORKER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../base/err.h"
+#include "../base/shm.h"
+#include "../base/wire.h"
+#include "engine.h"
+#include "template.h"
+
+struct worker {
+  const struct engine_host *host;
+  struct template *template;
+  struct shm shm;
+  struct wire wire;
+  int crash_fd;
+  pid_t pid;       /* 0: there is none */
+  uint32_t epoch;  /* forks_epoch() of the process it belongs to */
+  uint64_t seq;    /* of the last request */
+  uint64_t max_len; /* the limit that the worker was told last */
+};
+
+/* Starts a worker into a zeroed struct. */
+int worker_open(struct worker *worker, const struct engine_host *host,
+                struct err *err);
+
+/* Lets it quit by itself, within a grace; the struct is zero after. */
+void worker_close(struct worker *worker);
+
+/* Ends it at once; the struct is zero after. */
+void worker_kill(struct worker *worker);
+
+/* 1 where there is a worker and it is this process's own. */
+int worker_usable(const struct worker *worker);
+
+/* Sends a request (its seq is filled in). On failure the worker is gone, and
+** err says how. */
+int worker_send(struct worker *worker, struct wire_head *head,
+                const struct value *values, uint32_t count, struct err *err);
+
+/* Waits for the reply to the last request: a value that is VALUE_HELD until
+** worker_done(), or VALUE_OWNED. An error of the function's is -1 with the
+** worker alive; of the worker's, -1 with the worker gone. */
+int worker_reply(struct worker *worker, struct value *result, struct err *err);
+
+static inline void worker_done(struct worker *worker) {
+  if (worker->pid) wire_done(&worker->wire);
+}
+
+#endif

@@ -1,0 +1,156 @@
+/* call.c - calling what a session defined: see call.h */
+#include "call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+void callable_table_free(struct callable_table *table) {
+  if (!table) return;
+  for (uint32_t i = 0; i < table->count; i++) {
+    Py_XDECREF(table->items[i].function);
+  }
+  free(table);
+}
+
+void call_release(struct runtime_space *space) {
+  if (space->held.object || space->held.view.obj) held_release(&space->held);
+}
+
+static int bad_count(const struct callable *callable, uint32_t argc,
+                     struct err *err) {
+  int min = callable->min_args, max = callable->max_args;
+  if (max < 0) {
+    return err_set(err, ERR_USAGE, "takes at least %d argument%s, got %u", min,
+                   min == 1 ? "" : "s", argc);
+  }
+  if (max == min) {
+    return err_set(err, ERR_USAGE, "takes %d argument%s, got %u", min,
+                   min == 1 ? "" : "s", argc);
+  }
+  return err_set(err, ERR_USAGE, "takes %d to %d arguments, got %u", min, max,
+                 argc);
+}
+
+struct callable *call_find(struct runtime_space *space, uint32_t definition_id,
+                           uint32_t index, uint32_t argc, struct err *err) {
+  struct callable_table *table = definition_id < space->table_count
+                                     ? space->tables[definition_id]
+                                     : NULL;
+  if (!table || index >= table->count) {
+    err_set(err, ERR_SYSTEM, "no function %u.%u", definition_id, index);
+    return NULL;
+  }
+  struct callable *callable = &table->items[index];
+  if (argc > CALL_ARGS_MAX || (int32_t)argc < callable->min_args ||
+      (callable->max_args >= 0 && (int32_t)argc > callable->max_args)) {
+    bad_count(callable, argc, err);
+    return NULL;
+  }
+  return callable;
+}
+
+int call_argument_failed(struct runtime_space *space,
+                         const struct callable *callable, struct err *err) {
+  return error_take(space->session, callable->function, err);
+}
+
+static int any_none(PyObject *const *args, uint32_t argc) {
+  for (uint32_t i = 0; i < argc; i++) {
+    if (args[i] == Py_None) return 1;
+  }
+  return 0;
+}
+
+int call_vector(struct runtime_space *space, const struct callable *callable,
+                PyObject **args, uint32_t argc, struct value *result,
+                struct err *err) {
+  int rc = 0;
+  call_release(space);
+  if (callable->skip_null && any_none(args, argc)) {
+    *result = value_null();
+    for (uint32_t i = 0; i < argc; i++) Py_DECREF(args[i]);
+    return 0;
+  }
+  /* The definition may be replaced while its function runs: `callable` is not
+  ** looked at after the call. */
+  PyObject *function = callable->function;
+  Py_INCREF(function);
+  PyObject *object = PyObject_Vectorcall(
+      function, args, argc | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+  for (uint32_t i = 0; i < argc; i++) Py_DECREF(args[i]);
+  if (!object || convert_out(object, result, &space->held)) {
+    rc = error_take(space->session, function, err);
+  }
+  Py_DECREF(function);
+  return rc;
+}
+
+int call_scalar(struct runtime_space *space, uint32_t definition_id,
+                uint32_t index, const struct value *argv, uint32_t argc,
+                struct value *result, struct err *err) {
+  PyObject *stack[1 + CALL_ARGS_MAX];
+  PyObject **args = stack + 1;
+  const struct callable *callable =
+      call_find(space, definition_id, index, argc, err);
+  if (!callable) return -1;
+  for (uint32_t i = 0; i < argc; i++) {
+    args[i] = call_argument(callable, i, &argv[i]);
+    if (!args[i]) {
+      while (i > 0) Py_DECREF(args[--i]);
+      return call_argument_failed(space, callable, err);
+    }
+  }
+  return call_vector(space, callable, args, argc, result, err);
+}
+
+/* `object` (taken) as the result; NULL where a Python exception is set. */
+static int result_from(struct runtime_space *space, PyObject *object,
+                       struct value *result, struct err *err) {
+  if (object && !convert_out(object, result, &space->held)) return 0;
+  return error_take(space->session, NULL, err);
+}
+
+int call_eval(struct runtime_space *space, const char *expression,
+              PyObject *args, struct value *result, struct err *err) {
+  call_release(space);
+  PyObject *object = NULL;
+  PyObject *text =
+      PyUnicode_DecodeUTF8(expression, (Py_ssize_t)strlen(expression), NULL);
+  PyObject *count = text ? PyLong_FromSsize_t(PyTuple_Size(args)) : NULL;
+  PyObject *name = count ? PyUnicode_FromString("expression") : NULL;
+  PyObject *function =
+      name ? PyObject_CallMethodObjArgs(space->session, name, text, count, NULL)
+           : NULL;
+  if (function) object = PyObject_CallObject(function, args);
+  Py_XDECREF(function);
+  Py_XDECREF(name);
+  Py_XDECREF(count);
+  Py_XDECREF(text);
+  return result_from(space, object, result, err);
+}
+
+int call_expression(struct runtime_space *space, const char *expression,
+                    const struct value *argv, uint32_t argc,
+                    struct value *result, struct err *err) {
+  PyObject *args = PyTuple_New((Py_ssize_t)argc);
+  if (!args) return error_take(space->session, NULL, err);
+  for (uint32_t i = 0; i < argc; i++) {
+    PyObject *arg = convert_in(&argv[i], CONVERT_DEFAULT);
+    if (!arg || PyTuple_SetItem(args, (Py_ssize_t)i, arg)) {
+      Py_DECREF(args);
+      return error_take(space->session, NULL, err);
+    }
+  }
+  int rc = call_eval(space, expression, args, result, err);
+  Py_DECREF(args);
+  return rc;
+}
+
+int call_version(struct runtime_space *space, struct value *result,
+                 struct err *err) {
+  call_release(space);
+  PyObject *text = PyObject_CallMethod(space->session, "version", NULL);
+  return result_from(space, text, result, err);
+}

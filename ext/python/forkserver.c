@@ -1,0 +1,243 @@
+/* forkserver.c - the template's loop: forks workers, and sees them end
+**
+** Runs in the template, which Python has brought up and which has one thread.
+** The other end is ext/engine/template.c; control.h says what is spoken.
+**
+** HOW IT WORKS. One poll() over the control socket, a signalfd for SIGCHLD and
+** the host's pidfd. A worker that ends is reaped, how it ended is written into
+** the memory that it shared with the host, and the host woken. When the host
+** is gone, so is everything here: workers get SIGKILL, those that still owed a
+** farewell after their grace; and whatever happens to the template, its workers
+** have PR_SET_PDEATHSIG.
+*/
+#include "forkserver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/control.h"
+#include "../base/runtime.h"
+#include "../base/shm.h"
+#include "py.h"
+#include "serve.h"
+
+enum { STDERR_AFTER_START = 4 }; /* what 1 and 2 become once all is up */
+
+struct child {
+  struct child *next;
+  pid_t pid;
+  int64_t deadline_ms; /* SIGKILL then; 0: not retired */
+  struct shm_control *control;
+};
+
+struct forkserver {
+  struct child *children;
+  const char *path;
+  pid_t pid;
+  int host;    /* pidfd of the host, -1 where the kernel has none */
+  int signals; /* signalfd */
+};
+
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The new process becomes a worker; never returns. */
+static void become_worker(struct forkserver *server, const int fds[CONTROL_FDS]) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != server->pid) _exit(1); /* it died before the prctl */
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_NAME, "pyudf-worker");
+  setpgid(0, 0); /* what it signals as a group is not the template */
+  close(CONTROL_FD);
+  close(server->signals);
+  if (server->host >= 0) close(server->host);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  serve_run(fds[CONTROL_FD_SHM], fds[CONTROL_FD_CRASH], server->path);
+}
+
+/* A new child for the two descriptors; its pid, or -errno. */
+static pid_t fork_child(struct forkserver *server, const int fds[CONTROL_FDS]) {
+  struct child *child = calloc(1, sizeof *child);
+  if (!child) return -ENOMEM;
+  child->control = shm_control_open(fds[CONTROL_FD_SHM], NULL);
+  if (!child->control) {
+    free(child);
+    return -ENOMEM;
+  }
+  /* No worker sees another's. */
+  madvise(child->control, sizeof *child->control, MADV_DONTFORK);
+  PyOS_BeforeFork();
+  pid_t pid = fork();
+  if (pid == 0) {
+    PyOS_AfterFork_Child();
+    become_worker(server, fds);
+  }
+  int failed = errno;
+  PyOS_AfterFork_Parent();
+  if (pid < 0) {
+    shm_control_close(child->control);
+    free(child);
+    return -failed;
+  }
+  child->pid = pid;
+  child->next = server->children;
+  server->children = child;
+  return pid;
+}
+
+static void reap(struct forkserver *server) {
+  struct child **at = &server->children;
+  while (*at) {
+    struct child *child = *at;
+    int status;
+    if (waitpid(child->pid, &status, WNOHANG) != child->pid) {
+      at = &child->next;
+      continue;
+    }
+    shm_exit_set(child->control, status);
+    shm_control_close(child->control);
+    *at = child->next;
+    free(child);
+  }
+}
+
+static struct child *find(struct forkserver *server, pid_t pid) {
+  struct child *child = server->children;
+  while (child && child->pid != pid) child = child->next;
+  return child;
+}
+
+/* Kills whose grace is over; the time until the next such, -1 with none. */
+static int keep_deadlines(struct forkserver *server) {
+  int64_t now = now_ms();
+  int64_t next = -1;
+  for (struct child *child = server->children; child; child = child->next) {
+    if (!child->deadline_ms) continue;
+    int64_t left = child->deadline_ms - now;
+    if (left <= 0) {
+      kill(child->pid, SIGKILL);
+      left = CONTROL_GRACE_MS;
+    }
+    if (next < 0 || left < next) next = left;
+  }
+  return (int)next;
+}
+
+static void drain_signals(const struct forkserver *server) {
+  struct signalfd_siginfo info;
+  while (read(server->signals, &info, sizeof info) > 0) continue;
+}
+
+/* The host has gone, or wants nothing more: workers that were told to quit have
+** the rest of their grace, the others none. All are reaped, as whoever inherits
+** them may not do so; but what cannot be killed is not waited for. */
+_Noreturn static void finish(struct forkserver *server, int host_died) {
+  for (struct child *child = server->children; child; child = child->next) {
+    if (host_died || !child->deadline_ms) kill(child->pid, SIGKILL);
+  }
+  int64_t until = now_ms() + 2 * CONTROL_GRACE_MS;
+  for (;;) {
+    drain_signals(server);
+    reap(server);
+    if (!server->children || now_ms() >= until) _exit(0);
+    int ms = keep_deadlines(server);
+    struct pollfd one = {.fd = server->signals, .events = POLLIN};
+    poll(&one, 1, ms < 0 ? CONTROL_GRACE_MS : ms);
+  }
+}
+
+/* One message of the host's. */
+static void serve_control(struct forkserver *server) {
+  struct control message;
+  int fds[CONTROL_FDS];
+  int came = control_recv(CONTROL_FD, &message, fds, NULL);
+  if (came == 0) finish(server, 0);
+  if (came < 0) return;
+  struct child *child = find(server, message.pid);
+  if (message.type == CONTROL_FORK) {
+    pid_t pid = fork_child(server, fds);
+    struct control reply = {.type = CONTROL_FORKED,
+                            .pid = pid > 0 ? pid : 0,
+                            .error = pid > 0 ? 0 : -pid};
+    control_send(CONTROL_FD, &reply, NULL, 0, NULL);
+  } else if (message.type == CONTROL_KILL && child) {
+    kill(child->pid, SIGKILL);
+  } else if (message.type == CONTROL_RETIRE && child) {
+    child->deadline_ms = now_ms() + CONTROL_GRACE_MS;
+  }
+  for (int i = 0; i < CONTROL_FDS; i++) {
+    if (fds[i] >= 0) close(fds[i]);
+  }
+}
+
+/* Brings the runtime up, once for all workers. What fails is the last line of
+** standard error, which the host reads. */
+static void start_runtime(void) {
+  struct err err = {0};
+  if (!pyudf_runtime()->start("", 1, &err)) return;
+  char *text = err_format(&err);
+  fprintf(stderr, "%s\n", text ? text : "out of memory");
+  _exit(1);
+}
+
+/* Who the host is; then, that all is up. What is printed from here on goes to
+** the host's standard error. */
+static int start(struct forkserver *server) {
+  start_runtime();
+  struct control message;
+  int fds[CONTROL_FDS];
+  struct err err = {0};
+  if (control_recv(CONTROL_FD, &message, fds, &err) <= 0) _exit(0);
+  server->host = fds[0];
+  if (fds[1] >= 0) close(fds[1]);
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &child, NULL);
+  server->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  server->pid = getpid();
+  if (server->signals < 0) return -1;
+  if (dup2(STDERR_AFTER_START, 2) < 0 || dup2(STDERR_AFTER_START, 1) < 0) {
+    return -1;
+  }
+  close(STDERR_AFTER_START);
+  prctl(PR_SET_NAME, "pyudf-template");
+  message = (struct control){.type = CONTROL_READY};
+  return control_send(CONTROL_FD, &message, NULL, 0, NULL);
+}
+
+PyObject *forkserver_run(PyObject *module, PyObject *path) {
+  (void)module;
+  struct forkserver server = {.host = -1, .signals = -1};
+  server.path = PyUnicode_AsUTF8AndSize(path, NULL);
+  if (!server.path) return NULL;
+  if (start(&server)) return PyErr_SetFromErrno(PyExc_OSError);
+  for (;;) {
+    struct pollfd fds[3] = {{.fd = CONTROL_FD, .events = POLLIN},
+                            {.fd = server.signals, .events = POLLIN},
+                            {.fd = server.host, .events = POLLIN}};
+    int n = poll(fds, 3, keep_deadlines(&server));
+    if (n < 0 && errno != EINTR) _exit(1);
+    if (n <= 0) continue;
+    if (fds[1].revents) {
+      drain_signals(&server);
+      reap(&server);
+    }
+    if (fds[2].revents) finish(&server, 1);
+    if (fds[0].revents) serve_control(&server);
+  }
+}

@@ -1,0 +1,11 @@
+/* forkserver.h - the template's loop: forks workers, and sees them end */
+#ifndef PYUDF_FORKSERVER_H
+#define PYUDF_FORKSERVER_H
+
+/* forkserver(path): serves the host on CONTROL_FD until it is gone, and exits
+** the process; returns only where it cannot start, with an exception set. In
+** the workers that it forks it runs the worker's loop. `path`: see
+** runtime.h, space_new. */
+struct _object *forkserver_run(struct _object *module, struct _object *path);
+
+#endif

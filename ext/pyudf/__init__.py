@@ -1,0 +1,22 @@
+"""Python functions in SQL: what a module of user-defined functions imports.
+
+    from pyudf import udf
+
+    @udf(result_type='STRING', deterministic=True)
+    def slug(s: str) -> str:
+        return '-'.join(s.lower().split())
+
+The names are PyFlink's, so that a module written for one reads the same for
+the other. Nothing here needs a database: what `udf` returns is called like the
+function it was made of.
+"""
+
+from ._types import DataType, DataTypes
+from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, udf
+
+__all__ = ['DataType', 'DataTypes', 'FunctionContext', 'ScalarFunction',
+           'UserDefinedFunction', 'udf', '__version__']
+
+__version__ = '0.1.0'
+
+_abi = 1  # of _runtime's table for C: RUNTIME_ABI

@@ -1,0 +1,422 @@
+"""The Python side of one session: its modules and functions.
+
+The runtime's C code (define.c, call.c, error.c) is the only caller. Where it
+runs, in the host or in a worker, makes no difference here.
+"""
+
+import os
+import sys
+
+from . import _discover, _load
+from ._errors import UsageError
+from ._signature import is_coroutine, signature
+from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, target
+
+_SOURCE, _NAMED, _IMPORT = range(3)  # enum definition_kind
+_KINDS = {'scalar': 0}               # enum function_kind
+_DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL = 1, 2, 4, 8
+
+_NAME_MAX = 255     # bytes; SQLite's limit
+_EXPRESSIONS = 256  # kept compiled
+
+
+def started(owned):
+    """Called once, when the runtime comes up.
+
+    owned: true where this Python is pyudf's own, and not the host's.
+    Returns None, or what speaks against running here.
+    """
+    if owned:
+        sys.stdout = sys.__stdout__ = sys.stderr
+        sys.stdin = sys.__stdin__ = open(os.devnull, encoding='utf-8')
+        return None
+    _load.print_to_stderr = True
+    if sys.version_info < (3, 12) and _interpreters() > 1:
+        # 3.11 cannot tell from which of them we are called.
+        return 'this Python has subinterpreters'
+    return None
+
+
+def _interpreters():
+    try:
+        import _xxsubinterpreters
+        return len(_xxsubinterpreters.list_all())
+    except Exception:
+        return 1
+
+
+class _Definition:
+    """What came of one python_define or python_import."""
+
+    def __init__(self):
+        self.private = None   # a PrivateModule
+        self.shown = None     # its name, where users know it by another
+        self.filename = None  # of a source that has no file
+        self.functions = {}   # SQL name -> what SQL calls
+        self.opened = []      # ScalarFunction instances
+
+
+class Session:
+    """What one connection has defined.
+
+    path: entries for the front of sys.path, ':' between, or None.
+    """
+
+    def __init__(self, path):
+        self._definitions = {}  # by id, oldest first
+        self.modules = set()    # names of the modules that we made
+        self._sources = {}      # file name -> text, for tracebacks
+        self._expressions = {}  # (text, count) -> callable
+        self._scope = {}        # globals of expressions
+        self._imported = {}     # modules that expressions named
+        self._failed = None
+        self._runner = None
+        self._path = []
+        entries = [e for e in (path or '').split(':') if e]
+        for entry in reversed(entries):
+            if entry not in sys.path:
+                sys.path.insert(0, entry)
+                self._path.append(entry)
+
+    def close(self):
+        """Forgets everything."""
+        for number in list(self._definitions):
+            self.forget(number)
+        self._forget_failed()
+        self._scope.clear()
+        self._expressions.clear()
+        for entry in self._path:
+            if entry in sys.path:
+                sys.path.remove(entry)
+        self._path = []
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
+
+    @staticmethod
+    def version():
+        """'CPython 3.11.7 (/usr/bin/python3.11)'"""
+        name = sys.implementation.name.replace('cpython', 'CPython')
+        version = sys.version.split()[0]
+        return f'{name} {version} ({sys.executable or sys.prefix})'
+
+    # ---- definitions ----
+
+    def define(self, number, kind, reload, module, name, source, names, expect):
+        """Makes a definition: the fields are those of struct definition.
+
+        Returns a list of rows: the fields of struct function_spec, what is to be
+        called, and a byte for the conversion of each argument.
+        Raises UsageError, or whatever the user's code raises.
+        """
+        _check_text(source, 'the source')
+        self._forget_failed()
+        definition = _Definition()
+        try:
+            if kind == _IMPORT:
+                found = self._import(definition, source, names, reload)
+            else:
+                found = self._define(definition, kind, module, name, source)
+            rows = _without_shadowed(
+                [self._row(definition, item) for item in found])
+            if expect is not None:
+                rows = _expected(rows, expect.split('\n'),
+                                 source if kind == _IMPORT else 'the source')
+            _open_all(definition, [row[10] for row in rows])
+        except BaseException:
+            self._drop(definition, True)
+            raise
+        old = self._definitions.pop(number, None)
+        self._definitions[number] = definition
+        if definition.private is not None:
+            definition.private.keep()
+        if old is not None:
+            self._drop(old)
+        rows = [row[:10] + (self._runnable(row[10]), row[11]) for row in rows]
+        definition.functions = {row[0]: row[10] for row in rows}
+        self._names_changed()
+        return rows
+
+    def forget(self, number):
+        """Takes a definition away; unknown ones are no error."""
+        definition = self._definitions.pop(number, None)
+        if definition is not None:
+            self._drop(definition)
+            self._names_changed()
+
+    def _drop(self, definition, failed=False):
+        opened, definition.opened = definition.opened, []
+        for instance in opened:
+            _close(instance)
+        private = definition.private
+        if private is None:
+            return
+        if failed:
+            private.restore()
+            self._failed = definition  # its traceback is still to be told
+            return
+        private.remove()
+        self._forget_module(definition)
+
+    def _forget_failed(self):
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            self._forget_module(failed)
+
+    def _forget_module(self, definition):
+        name = definition.private.name
+        if name in sys.modules:
+            return
+        self.modules.discard(name)
+        self._sources.pop(definition.filename, None)
+        linecache = sys.modules.get('linecache')
+        if linecache is not None:
+            linecache.cache.pop(definition.filename, None)
+
+    def _define(self, definition, kind, module, name, source):
+        filename = _filename(module)
+        private = self._private(definition, module or 'pyudf_define')
+        namespace = vars(private.module)
+        definition.filename = filename
+        text = _load.dedented(source)
+        self._sources[filename] = text
+        if kind == _SOURCE:
+            _load.run(text, filename, namespace)
+            return _discover.in_source(private.name, namespace)
+        expression = _load.expression_source(source)
+        try:
+            tree = _load.expression_tree(expression, filename)
+        except SyntaxError:
+            _load.run(text, filename, namespace)
+            found = _discover.only_one(name, private.name, namespace)
+        else:
+            self._sources[filename] = expression
+            _load.import_names(tree, namespace)
+            obj = eval(compile(expression, filename, 'eval', 0, True), namespace)
+            found = _discover.Found(name, _discover.check_callable(name, obj))
+        found.name = name
+        return [found]
+
+    def _import(self, definition, source, names, reload):
+        where, colon, path = _split_import(source)
+        if where.endswith('.py') or os.sep in where:
+            file = os.path.abspath(os.path.expanduser(where))
+            stem = os.path.splitext(os.path.basename(file))[0]
+            name = _load.free_name('pyudf_file.' + stem.replace('.', '_'))
+            module = self._private(definition, name, file).module
+            shown = definition.shown = stem
+            _load.run_file(module, file)
+        else:
+            module = _load.import_named(where, reload)
+            file = getattr(module, '__file__', None)
+            name = shown = module.__name__
+        namespace = vars(module)
+        if colon:
+            if names is not None:
+                raise UsageError(f'{source!r} names a function already')
+            return [_discover.pick(shown, namespace, path, None)]
+        if names is not None:
+            return _discover.picked(shown, namespace, names)
+        return _discover.in_module(name, shown, namespace, file)
+
+    def _private(self, definition, name, file=None):
+        definition.private = _load.PrivateModule(name, file)
+        self.modules.add(name)
+        return definition.private
+
+    def _row(self, definition, found):
+        name, spec = found.name, found.spec
+        _check_name(name)
+        function = target(found.object)
+        how = signature(name, function, spec)
+        flags = ((spec.deterministic and _DETERMINISTIC)
+                 | (spec.direct_only and _DIRECT_ONLY)
+                 | (spec.innocuous and _INNOCUOUS)
+                 | (spec.null_call and _NULL_CALL))
+        module = getattr(found.object, '__module__', None)
+        module = module if isinstance(module, str) else ''
+        if definition.private is not None and module == definition.private.name:
+            module = definition.shown or module
+        return (name, _KINDS[spec.kind], flags, spec.mode, how.min, how.max,
+                _utf8(how.arguments), _utf8(how.result), _utf8(module),
+                _utf8(_where(function)), found.object, how.codes)
+
+    # ---- running ----
+
+    def _runnable(self, obj):
+        """What SQL calls; an `async def` is run to its end."""
+        function = target(obj)
+        if not is_coroutine(function):
+            return function
+
+        def run(*args):
+            return self._run(function(*args))
+        run.__wrapped__ = function
+        return run
+
+    def _run(self, coroutine):
+        import asyncio
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            if self._runner is None:
+                self._runner = asyncio.Runner()
+            return self._runner.run(coroutine)
+        return _run_aside(coroutine)
+
+    def expression(self, text, count):
+        """A callable of `count` arguments a0, a1, ... for an expression."""
+        self._sources['<eval>'] = text
+        key = text, count
+        function = self._expressions.get(key)
+        if function is None:
+            function = self._compile(text, count)
+            if len(self._expressions) >= _EXPRESSIONS:
+                del self._expressions[next(iter(self._expressions))]
+            self._expressions[key] = function
+        return function
+
+    def _compile(self, text, count):
+        _check_text(text, 'the expression')
+        source = text.strip()
+        tree = _load.expression_tree(source, '<eval>')
+        if not self._scope:
+            self._names_changed()
+        names = {f'a{i}': None for i in range(count)}
+        scope = {**self._scope, **names}
+        _load.import_names(tree, scope)
+        for key, value in scope.items():
+            if key not in names and key not in self._scope:
+                self._imported[key] = self._scope[key] = value
+        # A function, so that lambdas and comprehensions see the arguments.
+        whole = _load.expression_tree(f'lambda {", ".join(names)}: 0', '<eval>')
+        whole.body.body = tree.body
+        return eval(compile(whole, '<eval>', 'eval', 0, True), self._scope)
+
+    def _names_changed(self):
+        """Expressions see the functions as they are now: the dict is theirs."""
+        scope = self._scope
+        scope.clear()
+        scope['__builtins__'] = _load.user_builtins()
+        scope['__name__'] = '<eval>'
+        scope.update(self._imported)
+        for definition in self._definitions.values():
+            scope.update(definition.functions)
+
+    # ---- sources ----
+
+    def show_sources(self):
+        """Lets tracebacks show the lines of sources that have no file. Done when
+        one is to be told, as two sessions may use the same names."""
+        import linecache
+        for filename, text in self._sources.items():
+            linecache.cache[filename] = (len(text), None,
+                                         text.splitlines(True), filename)
+
+
+# ---- names and places ----
+
+def _check_text(text, what):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f'{what} is not valid UTF-8') from None
+
+
+def _check_name(name):
+    if not name or '\n' in name or '\0' in name:
+        raise UsageError(f'{name!r} cannot be the name of a function')
+    _check_text(name, 'the name of a function')
+    if len(name.encode()) > _NAME_MAX:
+        raise UsageError(f'the name {name[:20] + "..."!r} is longer than '
+                         f'{_NAME_MAX} bytes')
+
+
+def _filename(module):
+    """'<define 3>' for the module pyudf_session1.define3."""
+    stem = (module or '').rstrip('0123456789')
+    number = (module or '')[len(stem):]
+    return f'<define {number}>' if number else '<define>'
+
+
+def _split_import(source):
+    """'pkg.mod:callable' as ('pkg.mod', ':', 'callable')."""
+    text = source.strip()
+    if not text:
+        raise UsageError('python_import: the name of a module is empty')
+    where, colon, path = text.rpartition(':')
+    if not colon or os.sep in path or path.endswith('.py'):
+        return text, '', ''
+    return where, colon, path.strip()
+
+
+def _where(function):
+    """'slug.py:12', or '' for what is not written in Python."""
+    while hasattr(function, '__wrapped__'):
+        function = function.__wrapped__
+    code = getattr(getattr(function, '__func__', function), '__code__', None)
+    if code is None:
+        return ''
+    return f'{os.path.basename(code.co_filename)}:{code.co_firstlineno}'
+
+
+def _utf8(text):
+    return text.encode('utf-8', 'backslashreplace').decode()
+
+
+# ---- rows ----
+
+def _without_shadowed(rows):
+    """Of functions of one name and number of arguments the last one counts."""
+    last = {(row[0], row[4], row[5]): row for row in rows}
+    return [row for row in rows if last[row[0], row[4], row[5]] is row]
+
+
+def _expected(rows, names, source):
+    """The rows in the order of the names they had when it was defined first."""
+    left = list(rows)
+    result = []
+    for name in names:
+        row = next((r for r in left if r[0] == name), None)
+        if row is None:
+            raise UsageError(f'{name!r} is no longer in {source}, which has '
+                             'changed since it was imported; python_reload() '
+                             'takes it as it is now')
+        left.remove(row)
+        result.append(row)
+    return result
+
+
+# ---- open and close ----
+
+_opened = {}  # id of a ScalarFunction -> how often it is in use
+
+
+def _open_all(definition, objects):
+    for obj in objects:
+        if isinstance(obj, UserDefinedFunction):
+            obj = obj.__wrapped__
+        if isinstance(obj, ScalarFunction):
+            if not _opened.get(id(obj)):
+                obj.open(FunctionContext())
+            _opened[id(obj)] = _opened.get(id(obj), 0) + 1
+            definition.opened.append(obj)
+
+
+def _close(instance):
+    left = _opened.pop(id(instance), 1) - 1
+    if left:
+        _opened[id(instance)] = left
+        return
+    try:
+        instance.close()
+    except Exception:
+        pass  # nobody is there to be told
+
+
+def _run_aside(coroutine):
+    """Runs a coroutine from inside a running loop: in a thread of its own."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()

@@ -1,0 +1,238 @@
+"""How a function is called: how many arguments, and how each is converted."""
+
+import sys
+from types import FunctionType, MethodType
+
+from ._errors import UsageError
+from ._types import is_boolean, is_json
+
+ARGS_MAX = 127  # SQLite's limit
+
+# As enum convert_code in convert.h.
+_DEFAULT, _BOOL, _MEMORYVIEW, _JSON = range(4)
+
+_EMPTY = object()  # no default, no annotation
+
+# Kinds of a parameter, as inspect numbers them.
+_VARARGS, _KEYWORD, _KEYWORDS = 2, 3, 4
+
+_CO_VARARGS = 0x04
+_CO_GENERATOR = 0x20
+_CO_COROUTINE = 0x80
+_CO_ASYNC_GENERATOR = 0x200
+
+
+class Signature:
+    """min, max (-1: any number), arguments and result as text, and codes: a
+    byte for each argument there may be."""
+
+    __slots__ = ('min', 'max', 'arguments', 'result', 'codes')
+
+
+def code_flags(function):
+    """co_flags of the Python function that runs, 0 where there is none."""
+    function = getattr(function, '__func__', function)
+    while type(function).__name__ == 'partial' and hasattr(function, 'func'):
+        function = function.func
+    code = getattr(function, '__code__', None)
+    if code is None and not isinstance(function, type):
+        code = getattr(getattr(type(function), '__call__', None), '__code__',
+                       None)
+    return getattr(code, 'co_flags', 0)
+
+
+def is_generator(function):
+    """True for a function that yields, async ones included."""
+    return bool(code_flags(function) & (_CO_GENERATOR | _CO_ASYNC_GENERATOR))
+
+
+def is_coroutine(function):
+    """True for an `async def`."""
+    return bool(code_flags(function) & _CO_COROUTINE)
+
+
+def signature(name, function, spec):
+    """The Signature of a callable.
+
+    name: its name in SQL, for errors.
+    spec: its declaration.
+    Raises UsageError for one that SQL cannot call.
+    """
+    parameters, returns = _parameters(function)
+    positional = [p for p in parameters if p[1] < _VARARGS]
+    rest = [p for p in parameters if p[1] == _VARARGS]
+    for parameter, kind, default, _ in parameters:
+        if kind == _KEYWORD and default is _EMPTY:
+            raise UsageError(
+                f'{name!r} cannot be called from SQL: its keyword-only '
+                f'parameter {parameter!r} has no default')
+    if len(positional) > ARGS_MAX:
+        raise UsageError(f'{name!r} has {len(positional)} parameters; SQLite '
+                         f'passes at most {ARGS_MAX}')
+    types = spec.input_types
+    if types and (len(types) > len(positional) and not rest
+                  or len(types) < _required(positional)):
+        raise UsageError(f'{name!r} has {len(types)} input_types for '
+                         f'{len(positional)} parameters')
+
+    result = Signature()
+    result.min = _required(positional)
+    result.max = -1 if rest else len(positional)
+    result.arguments = ', '.join(_parameter_text(p) for p in parameters
+                                 if p[1] != _KEYWORDS)
+    result.result = spec.result_type or _annotation_text(returns)
+    result.codes = _codes(function, positional, rest, types)
+    return result
+
+
+def _required(positional):
+    return sum(p[2] is _EMPTY for p in positional)
+
+
+def _parameters(function):
+    """[(name, kind, default, annotation)], and the annotation of the result.
+    What tells nothing of itself takes any number."""
+    plain = function.__func__ if type(function) is MethodType else function
+    if (type(plain) is FunctionType and '__wrapped__' not in plain.__dict__
+            and '__signature__' not in plain.__dict__):
+        return _plain_parameters(plain, plain is not function)
+    from inspect import signature as inspect_signature
+    try:
+        found = inspect_signature(function)
+    except (ValueError, TypeError):
+        return [('args', _VARARGS, _EMPTY, _EMPTY)], _EMPTY
+    missing = found.empty
+    return ([(p.name, int(p.kind),
+              _EMPTY if p.default is missing else p.default,
+              _EMPTY if p.annotation is missing else p.annotation)
+             for p in found.parameters.values()],
+            _EMPTY if found.return_annotation is missing
+            else found.return_annotation)
+
+
+def _plain_parameters(function, bound):
+    """The same for a Python function, without importing inspect."""
+    code = function.__code__
+    names = code.co_varnames
+    notes = _annotations(function)
+    defaults = function.__defaults__ or ()
+    first_default = code.co_argcount - len(defaults)
+    found = [(n, 1, defaults[i - first_default] if i >= first_default
+              else _EMPTY, notes.get(n, _EMPTY))
+             for i, n in enumerate(names[:code.co_argcount])]
+    end = code.co_argcount + code.co_kwonlyargcount
+    if bound:
+        found = found[1:]
+    if code.co_flags & _CO_VARARGS:
+        found.append((names[end], _VARARGS, _EMPTY,
+                      notes.get(names[end], _EMPTY)))
+    keywords = function.__kwdefaults__ or {}
+    found += [(n, _KEYWORD, keywords.get(n, _EMPTY), notes.get(n, _EMPTY))
+              for n in names[code.co_argcount:end]]
+    return found, notes.get('return', _EMPTY)
+
+
+def _annotations(function):
+    try:
+        return function.__annotations__
+    except Exception:  # 3.14 evaluates them only now
+        return {}
+
+
+# ---- for humans ----
+
+def _parameter_text(parameter):
+    name, kind, default, note = parameter
+    text = '*' + name if kind == _VARARGS else name
+    if note is not _EMPTY:
+        text += ': ' + _annotation_text(note)
+    if default is not _EMPTY:
+        try:
+            shown = repr(default)
+        except Exception:
+            shown = '...'
+        if len(shown) > 40:
+            shown = shown[:37] + '...'
+        text += (' = ' if note is not _EMPTY else '=') + shown
+    return text
+
+
+def _annotation_text(note):
+    if note is _EMPTY:
+        return ''
+    if note is None:
+        return 'None'
+    if isinstance(note, str):
+        return note
+    if isinstance(note, type) and not getattr(note, '__args__', None):
+        if note.__module__ == 'builtins':
+            return note.__qualname__
+        return f'{note.__module__}.{note.__qualname__}'
+    try:
+        return repr(note).replace('typing.', '')
+    except Exception:
+        return '...'
+
+
+# ---- converters ----
+
+def _codes(function, positional, rest, types):
+    scope = getattr(getattr(function, '__func__', function), '__globals__', {})
+    codes = [_code(p[3], scope) for p in positional]
+    last = _code(rest[0][3], scope) if rest else _DEFAULT
+    codes += [last] * (ARGS_MAX - len(codes))
+    for i, text in enumerate(types or ()):
+        if not codes[i]:
+            codes[i] = (_BOOL if is_boolean(text)
+                        else _JSON if is_json(text) else _DEFAULT)
+    return bytes(codes)
+
+
+def _code(note, scope):
+    if note is _EMPTY:
+        return _DEFAULT
+    if isinstance(note, str):
+        # As typing.get_type_hints does it, but one by one, and what cannot be
+        # resolved is no reason to refuse the function.
+        try:
+            note = eval(note, scope)
+        except Exception:
+            return _DEFAULT
+    return _code_of_type(note)
+
+
+def _code_of_type(note, depth=0):
+    if note is bool:
+        return _BOOL
+    if note is memoryview:
+        return _MEMORYVIEW
+    if note is dict or note is list:
+        return _JSON
+    if depth > 8:
+        return _DEFAULT
+    if hasattr(note, '__supertype__'):  # typing.NewType
+        return _code_of_type(note.__supertype__, depth + 1)
+    if isinstance(note, type) and not hasattr(note, '__origin__'):
+        return _code_of_class(note)
+    origin = getattr(note, '__origin__', None)
+    args = getattr(note, '__args__', ())
+    if hasattr(note, '__metadata__'):  # typing.Annotated
+        return _code_of_type(origin, depth + 1)
+    if _is_union(note, origin):
+        inner = [a for a in args if a is not type(None)]
+        codes = {_code_of_type(a, depth + 1) for a in inner}
+        return codes.pop() if len(codes) == 1 else _DEFAULT
+    return _code_of_type(origin, depth + 1) if origin else _DEFAULT
+
+
+def _is_union(note, origin):
+    typing = sys.modules.get('typing')
+    return (type(note).__name__ in ('UnionType', 'Union')
+            or typing is not None and origin is typing.Union)
+
+
+def _code_of_class(kind):
+    # typing.TypedDict makes classes that derive from dict.
+    if issubclass(kind, dict) and hasattr(kind, '__total__'):
+        return _JSON
+    return _DEFAULT

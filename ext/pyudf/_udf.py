@@ -1,0 +1,199 @@
+"""The decorator `udf` and what it accepts."""
+
+import sys
+from types import FunctionType
+
+from ._types import type_text
+
+_MODES = {None: 0, 'any': 0, 'process': 1, 'thread': 2}
+_BATCHES = ('numpy', 'pandas', 'arrow', 'list')
+_MARK = '__pyudf__'            # attribute of what was decorated: a Spec
+_LIST = '__pyudf_functions__'  # global of a module: what was decorated in it
+
+
+class FunctionContext:
+    """What `ScalarFunction.open` is given."""
+
+
+class ScalarFunction:
+    """A function with state: subclass it and define `eval`.
+
+        class Scale(ScalarFunction):
+            def open(self, function_context):
+                self.factor = load_factor()
+            def eval(self, x):
+                return x * self.factor
+
+        scale = udf(Scale(), result_type='DOUBLE')
+    """
+
+    def open(self, function_context):
+        """Called once before the first call, where the calls will run."""
+
+    def close(self):
+        """Called once after the last call, if the process gets that far."""
+
+    def eval(self, *args):
+        """Called for every row. The result is the function's value."""
+        raise NotImplementedError(f'{type(self).__name__}.eval')
+
+
+class Spec:
+    """What a declaration said of a function."""
+
+    count = 0
+
+    def __init__(self, name, input_types, result_type, deterministic,
+                 direct_only, innocuous, null_call, mode, where):
+        self.kind = 'scalar'
+        self.name = name
+        self.input_types = input_types
+        self.result_type = result_type
+        self.deterministic = deterministic
+        self.direct_only = direct_only
+        self.innocuous = innocuous
+        self.null_call = null_call
+        self.mode = mode
+        self.where = where  # __name__ of the module that declared it
+        Spec.count += 1
+        self.order = Spec.count
+
+
+DEFAULT = Spec(None, None, None, False, True, False, True, 0, None)
+
+
+class UserDefinedFunction:
+    """What `udf` makes of a callable that is no plain Python function."""
+
+    def __init__(self, function):
+        self.__wrapped__ = function
+        name = getattr(function, '__name__', None)
+        self.__name__ = name or type(function).__name__
+        self.__doc__ = getattr(function, '__doc__', None)
+        module = getattr(function, '__module__', None)
+        self.__module__ = module or type(function).__module__
+
+    def __call__(self, *args, **kwargs):
+        return target(self)(*args, **kwargs)
+
+    def __repr__(self):
+        return f'<udf of {self.__wrapped__!r}>'
+
+
+def udf(f=None, input_types=None, result_type=None, deterministic=False,
+        name=None, func_type='general', *, direct_only=True, innocuous=False,
+        null_call=True, mode=None):
+    """Declares a scalar function for SQL.
+
+    Used as `@udf`, as `@udf(result_type='BIGINT', ...)` or as `udf(f, ...)`.
+
+    f: a callable, an instance of a subclass of ScalarFunction, or such a class.
+    input_types: the arguments' SQL types, one or a list; annotations say more.
+    result_type: the SQL type of the result: a DataType or its text. For humans.
+    deterministic: True lets SQLite fold calls and use the function in indexes.
+    name: the name in SQL; else that of the variable it is bound to.
+    func_type: 'general': called once for every row.
+    direct_only: False lets triggers, views and the schema call it.
+    innocuous: True says that it cannot do harm, whoever calls it; needs
+        direct_only=False to matter.
+    null_call: False: where an argument is NULL the result is, without a call.
+    mode: 'process' or 'thread' where it must run in one of them; None: in any.
+
+    Returns something that is called as f was: f itself, a copy of it, or a
+    UserDefinedFunction.
+    Raises TypeError or ValueError for an argument that is none of these.
+    """
+    scope = sys._getframe(1).f_globals
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f'udf: name must be a str, not {type(name).__name__}')
+    if func_type in _BATCHES:
+        raise ValueError(f'udf: func_type={func_type!r} is not in this version '
+                         "of pyudf; 'general' is")
+    if func_type != 'general':
+        raise ValueError(f"udf: func_type must be 'general', not {func_type!r}")
+    if mode not in _MODES:
+        raise ValueError("udf: mode must be 'process', 'thread' or None, not "
+                         f'{mode!r}')
+    flags = {'deterministic': deterministic, 'direct_only': direct_only,
+             'innocuous': innocuous, 'null_call': null_call}
+    for key, value in flags.items():
+        if not isinstance(value, bool):
+            raise TypeError(f'udf: {key} must be True or False, not {value!r}')
+    spec = Spec(name, _input_texts(input_types),
+                None if result_type is None
+                else type_text(result_type, 'udf: result_type'),
+                mode=_MODES[mode], where=scope.get('__name__'), **flags)
+
+    if f is None:
+        return lambda function: _mark(function, spec, scope, False)
+    return _mark(f, spec, scope, True)
+
+
+def _input_texts(types):
+    if types is None:
+        return None
+    if isinstance(types, str) or not isinstance(types, (list, tuple)):
+        types = [types]
+    return [type_text(t, 'udf: input_types') for t in types]
+
+
+def _mark(function, spec, scope, copy):
+    """The function with its Spec. `copy`: another declaration of the same
+    function is not to be touched."""
+    if isinstance(function, type) and issubclass(function, ScalarFunction):
+        function = function()
+    if isinstance(function, UserDefinedFunction):
+        function = function.__wrapped__
+    if isinstance(function, ScalarFunction):
+        function = UserDefinedFunction(function)
+    elif not callable(function):
+        raise TypeError('udf: a function or an instance of ScalarFunction is '
+                        f'expected, not {type(function).__name__}')
+    elif type(function) is not FunctionType:
+        function = UserDefinedFunction(function)
+    elif copy or _MARK in function.__dict__:
+        function = _copy(function)
+    setattr(function, _MARK, spec)
+    scope.setdefault(_LIST, []).append(function)
+    return function
+
+
+def _copy(function):
+    twin = FunctionType(function.__code__, function.__globals__,
+                         function.__name__, function.__defaults__,
+                         function.__closure__)
+    twin.__kwdefaults__ = function.__kwdefaults__
+    twin.__annotations__ = function.__annotations__
+    twin.__qualname__ = function.__qualname__
+    twin.__module__ = function.__module__
+    twin.__doc__ = function.__doc__
+    twin.__dict__.update(function.__dict__)
+    return twin
+
+
+def spec_of(obj):
+    """The Spec of something decorated, or None."""
+    if isinstance(obj, type):
+        return None
+    try:
+        spec = getattr(obj, _MARK, None)
+    except Exception:  # an object of the user's with its own ideas
+        return None
+    return spec if isinstance(spec, Spec) else None
+
+
+def target(obj):
+    """The callable that SQL calls for something that udf returned or may get."""
+    if isinstance(obj, UserDefinedFunction):
+        obj = obj.__wrapped__
+    return obj.eval if isinstance(obj, ScalarFunction) else obj
+
+
+def decorated_in(namespace):
+    """What was decorated in a module, in order; a new list."""
+    return list(namespace.get(_LIST, ()))
+
+
+def forget_decorated(namespace):
+    """For before the module is run again."""
+    namespace.pop(_LIST, None)

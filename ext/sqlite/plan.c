@@ -1,0 +1,263 @@
+/* plan.c - a change of the registry, all or nothing: see plan.h */
+#include "plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scalar.h"
+#include "session.h"
+
+enum { NAME_MAX_LEN = 255 }; /* bytes: SQLite's limit for a function's name */
+
+void plan_init(struct plan *plan, struct session *session) {
+  *plan = (struct plan){.session = session,
+                        .order = slot_order_of(session->db)};
+}
+
+static void drop_unregistered(struct registry *registry) {
+  struct slot **at = &registry->slots;
+  while (*at) {
+    struct slot *slot = *at;
+    if (slot_registered(slot)) {
+      at = &slot->next;
+    } else {
+      *at = slot->next;
+      slot_free(slot);
+    }
+  }
+}
+
+void plan_fini(struct plan *plan) {
+  for (uint32_t i = 0; i < plan->count; i++) {
+    function_unref(plan->entries[i].function);
+  }
+  free(plan->entries);
+  free(plan->replaced);
+  drop_unregistered(&plan->session->registry);
+}
+
+/* "f with 2 arguments", for errors. */
+static const char *describe(const char *name, int nargs, char text[320]) {
+  if (nargs == SLOT_VARARGS) {
+    snprintf(text, 320, "%s with any number of arguments", name);
+  } else {
+    snprintf(text, 320, "%s with %d argument%s", name, nargs,
+             nargs == 1 ? "" : "s");
+  }
+  return text;
+}
+
+static int check_spec(const struct function_spec *spec, struct err *err) {
+  static const char *const kinds[] = {"scalar", "aggregate", "window", "table"};
+  const char *name = spec->name;
+  if (!*name) return err_set(err, ERR_USAGE, "a function needs a name");
+  if (strlen(name) > NAME_MAX_LEN) {
+    return err_set(err, ERR_USAGE,
+                   "a function's name has at most %d bytes, this has %zu: %.60s...",
+                   NAME_MAX_LEN, strlen(name), name);
+  }
+  if (!sqlite3_strnicmp(name, "python_", 7) ||
+      !sqlite3_strnicmp(name, "pyudf_", 6)) {
+    return err_set(err, ERR_USAGE,
+                   "%s: names that begin with python_ or pyudf_ are taken", name);
+  }
+  if (spec->kind != FUNCTION_SCALAR) {
+    return err_set(err, ERR_USAGE, "%s: %s functions are not supported", name,
+                   spec->kind < 4 ? kinds[spec->kind] : "such");
+  }
+  if (spec->min_args < 0 || spec->min_args > SCALAR_ARGS_MAX ||
+      spec->max_args > SCALAR_ARGS_MAX ||
+      (spec->max_args >= 0 && spec->max_args < spec->min_args)) {
+    return err_set(err, ERR_USAGE, "%s: a function has at most %d arguments",
+                   name, SCALAR_ARGS_MAX);
+  }
+  return 0;
+}
+
+/* 1 where a call of name with nargs arguments would take a function that is not
+** ours away from its callers: SQLite's own or the host's. */
+static int is_foreign(struct session *session, const char *name, int nargs) {
+  static const char sql[] =
+      "SELECT narg FROM pragma_function_list WHERE name = ?1 COLLATE NOCASE";
+  sqlite3_stmt *statement = NULL;
+  int foreign = 0;
+  if (sqlite3_prepare_v2(session->db, sql, -1, &statement, NULL) == SQLITE_OK) {
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    while (!foreign && sqlite3_step(statement) == SQLITE_ROW) {
+      int narg = sqlite3_column_int(statement, 0);
+      if (narg != nargs && narg >= 0 && nargs >= 0) continue;
+      const struct slot *slot = registry_slot(&session->registry, name, narg);
+      foreign = !slot || !slot_registered(slot);
+    }
+  }
+  sqlite3_finalize(statement);
+  return foreign;
+}
+
+/* The slot, new if there is none. */
+static struct slot *get_slot(struct plan *plan, const char *name, int nargs,
+                             struct err *err) {
+  struct session *session = plan->session;
+  char text[320];
+  struct slot *slot = registry_slot(&session->registry, name, nargs);
+  if (slot) return slot;
+  if (is_foreign(session, name, nargs)) {
+    err_set(err, ERR_USAGE,
+            "%s is a function of SQLite's own or of the host's: give it another "
+            "name",
+            describe(name, nargs, text));
+    return NULL;
+  }
+  slot = slot_new(session, name, nargs);
+  if (!slot) {
+    err_nomem(err);
+    return NULL;
+  }
+  slot->next = session->registry.slots;
+  session->registry.slots = slot;
+  return slot;
+}
+
+static struct plan_entry *find_entry(const struct plan *plan,
+                                     const struct slot *slot) {
+  for (uint32_t i = 0; i < plan->count; i++) {
+    if (plan->entries[i].slot == slot) return &plan->entries[i];
+  }
+  return NULL;
+}
+
+static int add_entry(struct plan *plan, struct slot *slot,
+                     struct function *function, struct err *err) {
+  char text[320];
+  struct plan_entry *entry = find_entry(plan, slot);
+  int filled = entry && slot->nargs >= 0 && entry->function->spec.max_args < 0;
+  if (entry && !filled && entry->function->item == function->item) {
+    return err_set(err, ERR_USAGE, "it defines %s twice",
+                   describe(slot->name, slot->nargs, text));
+  }
+  if (!slot_can_bind(slot, &function->spec, plan->order)) {
+    return err_set(err, ERR_USAGE,
+                   "%s cannot change what SQLite holds to (deterministic, "
+                   "direct_only, innocuous) a third time: give it another name, "
+                   "or open the connection anew",
+                   describe(slot->name, slot->nargs, text));
+  }
+  if (!entry && plan->count == plan->size) {
+    uint32_t size = plan->size * 2 + 16;
+    entry = realloc(plan->entries, size * sizeof *entry);
+    if (!entry) return err_nomem(err);
+    plan->entries = entry;
+    plan->size = size;
+    entry = NULL;
+  }
+  if (!entry) {
+    entry = &plan->entries[plan->count++];
+    *entry = (struct plan_entry){slot, NULL};
+  }
+  function_ref(function);
+  function_unref(entry->function);
+  entry->function = function;
+  return 0;
+}
+
+/* All slots of one function. One with any number of arguments also gets those
+** that are empty: SQLite would go on calling them, as they fit better. */
+static int add_function(struct plan *plan, struct function *function,
+                        struct err *err) {
+  const struct function_spec *spec = &function->spec;
+  struct registry *registry = &plan->session->registry;
+  int varargs = spec->max_args < 0;
+  int first = varargs ? SLOT_VARARGS : spec->min_args;
+  int last = varargs ? SLOT_VARARGS : spec->max_args;
+  for (int nargs = first; nargs <= last; nargs++) {
+    struct slot *slot = get_slot(plan, spec->name, nargs, err);
+    if (!slot || add_entry(plan, slot, function, err)) return -1;
+  }
+  if (!varargs) return 0;
+  for (struct slot *slot = registry->slots; slot; slot = slot->next) {
+    if (slot->function || sqlite3_stricmp(slot->name, spec->name)) continue;
+    if (find_entry(plan, slot)) continue;
+    if (add_entry(plan, slot, function, err)) return -1;
+  }
+  return 0;
+}
+
+static int in_lines(const char *lines, const char *name) {
+  size_t len = strlen(name);
+  while (lines) {
+    size_t line = strcspn(lines, "\n");
+    if (line == len && !sqlite3_strnicmp(lines, name, (int)len)) return 1;
+    lines = lines[line] ? lines + line + 1 : NULL;
+  }
+  return 0;
+}
+
+/* 1 where a reloaded module may set the name: it has it still, or never had. */
+static int may_reload(const struct plan *plan, const char *name,
+                      const struct program_item *replaces) {
+  const struct slot *slot = plan->session->registry.slots;
+  for (; slot; slot = slot->next) {
+    if (slot->function && slot->function->item == replaces &&
+        !sqlite3_stricmp(slot->name, name)) {
+      return 1;
+    }
+  }
+  return !in_lines(replaces->definition->expect, name);
+}
+
+int plan_add(struct plan *plan, struct program_item *item,
+             struct manifest *manifest, struct program_item *replaces,
+             struct err *err) {
+  if (replaces) {
+    struct program_item **replaced = realloc(
+        plan->replaced, (plan->replaced_count + 1) * sizeof *replaced);
+    if (!replaced) return err_nomem(err);
+    plan->replaced = replaced;
+    replaced[plan->replaced_count++] = replaces;
+  }
+  for (uint32_t i = 0; i < manifest->count; i++) {
+    struct function_spec *spec = &manifest->functions[i];
+    if (check_spec(spec, err)) return -1;
+    if (replaces && !may_reload(plan, spec->name, replaces)) continue;
+    struct function *function = function_new(plan->session, item, i, spec);
+    if (!function) return err_nomem(err);
+    int rc = add_function(plan, function, err);
+    function_unref(function);
+    if (rc) return -1;
+  }
+  return 0;
+}
+
+int plan_bind(struct plan *plan, struct err *err) {
+  for (uint32_t i = 0; i < plan->count; i++) {
+    struct plan_entry *entry = &plan->entries[i];
+    if (slot_bind(entry->slot, &entry->function->spec, plan->order, err)) {
+      return -1;
+    }
+  }
+  return 0;
+}
+
+void plan_commit(struct plan *plan) {
+  struct slot *slot = plan->session->registry.slots;
+  for (uint32_t i = 0; i < plan->count; i++) {
+    slot_set(plan->entries[i].slot, plan->entries[i].function);
+  }
+  for (; slot; slot = slot->next) {
+    for (uint32_t i = 0; i < plan->replaced_count && slot->function; i++) {
+      if (slot->function->item == plan->replaced[i]) slot_set(slot, NULL);
+    }
+  }
+}
+
+void plan_names(const struct plan *plan, struct buf *names) {
+  for (uint32_t i = 0; i < plan->count; i++) {
+    const char *name = plan->entries[i].function->spec.name;
+    uint32_t seen = 0;
+    while (strcmp(plan->entries[seen].function->spec.name, name)) seen++;
+    if (seen < i) continue;
+    if (names->len) buf_add_text(names, ",");
+    buf_add_text(names, name);
+  }
+}

@@ -1,0 +1,73 @@
+/* pyudf.c - the extension's entry point
+**
+** Registers everything that is named python_*. Nothing is started here: Python,
+** or a worker, comes up with the first call that needs it.
+*/
+#include "define.h"
+#include "evaluate.h"
+#include "introspect.h"
+#include "session.h"
+#include "sqlite.h"
+
+SQLITE_EXTENSION_INIT1
+
+#define EXPORT __attribute__((visibility("default")))
+
+static const struct {
+  const char *name;
+  int nargs;
+  int flags;
+  void (*call)(sqlite3_context *, int, sqlite3_value **);
+} functions[] = {
+    {"python_define", 1, SQLITE_DIRECTONLY, define_source},
+    {"python_define", 2, SQLITE_DIRECTONLY, define_source},
+    {"python_import", 1, SQLITE_DIRECTONLY, define_import},
+    {"python_import", 2, SQLITE_DIRECTONLY, define_import},
+    {"python_reload", 0, SQLITE_DIRECTONLY, define_reload},
+    {"python_drop", 1, SQLITE_DIRECTONLY, define_drop},
+    {"python_eval", -1, SQLITE_DIRECTONLY | SQLITE_RESULT_SUBTYPE,
+     evaluate_expression},
+    {"python_version", 0, SQLITE_DIRECTONLY, evaluate_python_version},
+    {"pyudf_version", 0, SQLITE_INNOCUOUS, evaluate_pyudf_version},
+};
+
+static int register_all(struct session *session) {
+  int rc = SQLITE_OK;
+  size_t count = sizeof functions / sizeof *functions;
+  for (size_t i = 0; i < count && rc == SQLITE_OK; i++) {
+    session_ref(session);
+    rc = sqlite3_create_function_v2(
+        session->db, functions[i].name, functions[i].nargs,
+        SQLITE_UTF8 | functions[i].flags, session, functions[i].call, NULL, NULL,
+        session_unref);
+  }
+  if (rc == SQLITE_OK) rc = introspect_register(session);
+  return rc;
+}
+
+EXPORT int sqlite3_pyudf_init(sqlite3 *db, char **message,
+                              const sqlite3_api_routines *api);
+
+EXPORT int sqlite3_pyudf_init(sqlite3 *db, char **message,
+                              const sqlite3_api_routines *api) {
+  struct err err = {0};
+  if (sqlite3_api && sqlite3_api != api && session_any()) {
+    /* There is one table for all connections: a call of one copy's function with
+    ** the other's connection would crash. */
+    *message = api->mprintf("pyudf serves another copy of SQLite in this process");
+    return SQLITE_ERROR;
+  }
+  SQLITE_EXTENSION_INIT2(api);
+  struct session *session = session_get(db, &err);
+  if (!session) {
+    *message = errors_message(&err);
+    return SQLITE_ERROR;
+  }
+  int rc = session->ready ? SQLITE_OK : register_all(session);
+  session->ready = rc == SQLITE_OK;
+  session_refresh(session);
+  session_unref(session);
+  if (rc == SQLITE_OK) return SQLITE_OK_LOAD_PERMANENTLY;
+  *message = sqlite3_mprintf("%s", sqlite3_errstr(rc));
+  return rc;
+}

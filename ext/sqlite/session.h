@@ -1,0 +1,71 @@
+/* session.h - all that pyudf keeps for one connection
+**
+** Owned by what is registered with SQLite: every function and module holds a
+** reference, and the session goes with the last of them, when the connection is
+** closed and its last statement finalised. Everything here runs under the
+** connection's mutex.
+*/
+#ifndef PYUDF_SESSION_H
+#define PYUDF_SESSION_H
+
+#include "../engine/engine.h"
+#include "errors.h"
+#include "pragma.h"
+#include "program.h"
+#include "registry.h"
+#include "settings.h"
+#include "sqlite.h"
+
+struct session {
+  sqlite3 *db;
+  uint32_t refs;
+  int ready;           /* all was registered */
+  uint32_t forks;      /* forks_epoch() of the process that the engines are of */
+  uint32_t depth;      /* calls of the engines under way */
+  int ended;           /* a statement ended meanwhile */
+  int defining;        /* an engine makes a definition */
+  uint64_t statements; /* grows with each end of a statement that called us */
+  struct engine *engines[ENGINE_MODES]; /* NULL until used */
+  struct engine_host host;
+  struct settings settings;
+  struct program program;
+  struct registry registry;
+  struct error_log errors;
+  struct pragma_hook *hook;
+  struct session *next; /* in the process's list */
+};
+
+/* The session of a connection, made if there is none; with one more ref. NULL
+** and err set on failure. */
+struct session *session_get(sqlite3 *db, struct err *err);
+
+/* 1 while the process has any session. */
+int session_any(void);
+
+void session_ref(struct session *session);
+void session_unref(void *session); /* void: it is also an xDestroy */
+
+/* What is looked after once in a while, when SQLite calls: the PRAGMA hook, the
+** length limit, whether this is a forked child. */
+void session_refresh(struct session *session);
+
+/* The engine of a mode, opened if it is not. */
+int session_engine(struct session *session, enum engine_mode mode,
+                   struct engine **engine, struct err *err);
+
+/* A statement that called functions has ended. */
+void session_statement_end(struct session *session);
+
+/* What had to wait until no call was under way. */
+void session_settle(struct session *session);
+
+/* Around every use of an engine. */
+static inline void session_enter(struct session *session) { session->depth++; }
+
+static inline void session_leave(struct session *session) {
+  if (--session->depth == 0 && (session->ended | session->program.dead)) {
+    session_settle(session);
+  }
+}
+
+#endif

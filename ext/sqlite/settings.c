@@ -1,0 +1,257 @@
+/* settings.c - the settings of one session: see settings.h */
+#include "settings.h"
+
+#include <ctype.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "nearest.h"
+
+#ifndef PYUDF_DEFAULT_PYTHON
+#define PYUDF_DEFAULT_PYTHON "python3"
+#endif
+
+enum { SPIN_MAX_US = 1000000, SPIN_DEFAULT_US = 50 };
+
+enum setting_type {
+  TYPE_CHOICE, /* one of `choices` */
+  TYPE_SWITCH, /* on, off and their other spellings */
+  TYPE_COUNT,  /* 0 to `max` */
+  TYPE_TEXT,   /* anything */
+  TYPE_FILLED  /* anything but the empty text */
+};
+
+struct setting_spec {
+  const char *name;
+  enum setting_type type;
+  const char *initial; /* NULL: known at run time */
+  const char *choices[3];
+  uint32_t max;
+  int restarts; /* the engines start anew when it changes */
+  const char *alias; /* an environment variable that is looked at before */
+  const char *accepts;
+  const char *help;
+};
+
+static const struct setting_spec specs[SETTING_COUNT] = {
+    [SETTING_EXECUTION_MODE] =
+        {.name = "python_execution_mode", .type = TYPE_CHOICE,
+         .initial = "process", .choices = {"process", "thread"},
+         .accepts = "process or thread",
+         .help = "where functions run: in worker processes, or in this one"},
+    [SETTING_EXECUTABLE] =
+        {.name = "python_executable", .type = TYPE_FILLED,
+         .initial = PYUDF_DEFAULT_PYTHON, .restarts = 1,
+         .alias = "PYUDF_PYTHON", .accepts = "the path of a Python",
+         .help = "the Python that runs the functions, a virtual environment's too"},
+    [SETTING_PATH] =
+        {.name = "python_path", .type = TYPE_TEXT, .initial = "",
+         .restarts = 1, .accepts = "directories with ':' between",
+         .help = "entries put before sys.path, with ':' between"},
+    [SETTING_PRELOAD] =
+        {.name = "python_preload", .type = TYPE_TEXT, .initial = "",
+         .restarts = 1, .accepts = "module names with ',' between",
+         .help = "modules imported once, before workers are forked, with ',' between"},
+    [SETTING_SYSTEM_ENV] =
+        {.name = "python_system_env", .type = TYPE_SWITCH, .initial = "on",
+         .restarts = 1, .accepts = "on or off",
+         .help = "whether workers inherit the environment"},
+    [SETTING_SPIN] =
+        {.name = "python_spin", .type = TYPE_COUNT, .max = SPIN_MAX_US,
+         .accepts = "microseconds from 0 to 1000000",
+         .help = "microseconds to spin for a worker's answer before sleeping"},
+    [SETTING_ON_ERROR] =
+        {.name = "python_on_error", .type = TYPE_CHOICE, .initial = "raise",
+         .choices = {"raise", "null"}, .accepts = "raise or null",
+         .help = "what an exception in a function makes: an error, or NULL; "
+                 "PRAGMA wants quotes: python_on_error = 'null'"},
+    [SETTING_METRICS] =
+        {.name = "python_metrics", .type = TYPE_SWITCH, .initial = "on",
+         .accepts = "on or off",
+         .help = "whether the time spent in functions is sampled"},
+};
+
+const char *setting_name(int id) { return specs[id].name; }
+
+const char *setting_help(int id) { return specs[id].help; }
+
+const char *setting_default(const struct settings *settings, int id) {
+  return specs[id].initial ? specs[id].initial : settings->spin_default;
+}
+
+const char *setting_source_name(enum setting_source source) {
+  static const char *const names[] = {"default", "environment", "pragma",
+                                      "update"};
+  return names[source];
+}
+
+/* The value as it reads back, borrowed; NULL where it is not accepted. */
+static const char *canonical(const struct setting_spec *spec, const char *value,
+                             char number[16]) {
+  static const char *const switches[][2] = {
+      {"on", "on"},   {"off", "off"}, {"true", "on"}, {"false", "off"},
+      {"1", "on"},    {"0", "off"},   {"yes", "on"},  {"no", "off"}};
+  switch (spec->type) {
+    case TYPE_CHOICE:
+      for (int i = 0; spec->choices[i]; i++) {
+        if (!strcasecmp(value, spec->choices[i])) return spec->choices[i];
+      }
+      return NULL;
+    case TYPE_SWITCH:
+      for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
+        if (!strcasecmp(value, switches[i][0])) return switches[i][1];
+      }
+      return NULL;
+    case TYPE_COUNT: {
+      if (!*value || strspn(value, "0123456789") != strlen(value)) return NULL;
+      unsigned long long n = strtoull(value, NULL, 10);
+      if (n > spec->max) return NULL;
+      snprintf(number, 16, "%llu", n);
+      return number;
+    }
+    case TYPE_FILLED:
+      return *value ? value : NULL;
+    case TYPE_TEXT:
+      return value;
+  }
+  return NULL;
+}
+
+static int refuse(const struct setting_spec *spec, const char *from,
+                  const char *value, struct err *err) {
+  struct nearest nearest = {.wanted = value};
+  for (int i = 0; i < 3 && spec->choices[i]; i++) {
+    nearest_offer(&nearest, spec->choices[i]);
+  }
+  char *hint = nearest_hint(&nearest);
+  err_set(err, ERR_USAGE, "%s%s accepts %s, not '%.200s'%s", spec->name, from,
+          spec->accepts, value, hint ? hint : "");
+  free(hint);
+  return -1;
+}
+
+/* What the texts mean. */
+static void apply(struct settings *settings) {
+  const struct setting *items = settings->items;
+  struct engine_settings *engine = &settings->engine;
+  settings->mode = strcmp(items[SETTING_EXECUTION_MODE].text, "thread")
+                       ? ENGINE_PROCESS
+                       : ENGINE_THREAD;
+  settings->on_error_null = !strcmp(items[SETTING_ON_ERROR].text, "null");
+  settings->metrics = !strcmp(items[SETTING_METRICS].text, "on");
+  engine->executable = items[SETTING_EXECUTABLE].text;
+  engine->path = items[SETTING_PATH].text;
+  engine->preload = items[SETTING_PRELOAD].text;
+  engine->system_env = !strcmp(items[SETTING_SYSTEM_ENV].text, "on");
+  engine->spin_us = (uint32_t)strtoul(items[SETTING_SPIN].text, NULL, 10);
+}
+
+/* The environment's value for a setting and the variable's name; NULL where
+** there is none, or an empty one. */
+static const char *environment(const struct setting_spec *spec,
+                               char variable[64]) {
+  if (spec->alias) {
+    const char *value = secure_getenv(spec->alias);
+    snprintf(variable, 64, "%s", spec->alias);
+    if (value && *value) return value;
+  }
+  snprintf(variable, 64, "PYUDF_%s", spec->name + strlen("python_"));
+  for (char *p = variable; *p; p++) *p = (char)toupper((unsigned char)*p);
+  const char *value = secure_getenv(variable);
+  return value && *value ? value : NULL;
+}
+
+static int init_one(struct settings *settings, int id, struct err *err) {
+  const struct setting_spec *spec = &specs[id];
+  struct setting *setting = &settings->items[id];
+  char variable[64], number[16], from[96];
+  const char *value = environment(spec, variable);
+  const char *text = setting_default(settings, id);
+  if (value) {
+    setting->source = SETTING_ENVIRONMENT;
+    text = canonical(spec, value, number);
+    if (!text) {
+      struct err bad = {0};
+      snprintf(from, sizeof from, " (from the environment's %s)", variable);
+      refuse(spec, from, value, &bad);
+      setting->bad = bad.text;
+      bad.text = NULL;
+      err_clear(&bad);
+      if (!setting->bad) return err_nomem(err);
+      text = value;
+    }
+  }
+  setting->text = strdup(text);
+  return setting->text ? 0 : err_nomem(err);
+}
+
+int settings_init(struct settings *settings, struct err *err) {
+  cpu_set_t usable;
+  int alone = !sched_getaffinity(0, sizeof usable, &usable) &&
+              CPU_COUNT(&usable) == 1;
+  snprintf(settings->spin_default, sizeof settings->spin_default, "%d",
+           alone ? 0 : SPIN_DEFAULT_US);
+  for (int id = 0; id < SETTING_COUNT; id++) {
+    if (init_one(settings, id, err)) return -1;
+  }
+  settings->engine.epoch = 1;
+  apply(settings);
+  return 0;
+}
+
+void settings_fini(struct settings *settings) {
+  for (int id = 0; id < SETTING_COUNT; id++) {
+    free(settings->items[id].text);
+    free(settings->items[id].bad);
+  }
+}
+
+int settings_check(const struct settings *settings, struct err *err) {
+  for (int id = 0; id < SETTING_COUNT; id++) {
+    if (!settings_get(settings, id, err)) return -1;
+  }
+  return 0;
+}
+
+int settings_find(const char *name, struct err *err) {
+  struct nearest nearest = {.wanted = name, .shared = strlen("python_")};
+  for (int id = 0; id < SETTING_COUNT; id++) {
+    if (!strcasecmp(name, specs[id].name)) return id;
+    nearest_offer(&nearest, specs[id].name);
+  }
+  char *hint = nearest_hint(&nearest);
+  err_set(err, ERR_USAGE, "no such setting: %.200s%s", name, hint ? hint : "");
+  free(hint);
+  return -1;
+}
+
+const char *settings_get(const struct settings *settings, int id,
+                         struct err *err) {
+  const struct setting *setting = &settings->items[id];
+  if (!setting->bad) return setting->text;
+  err_set(err, ERR_USAGE, "%s", setting->bad);
+  return NULL;
+}
+
+int settings_set(struct settings *settings, int id, const char *value,
+                 enum setting_source source, struct err *err) {
+  const struct setting_spec *spec = &specs[id];
+  struct setting *setting = &settings->items[id];
+  char number[16];
+  const char *text = value ? canonical(spec, value, number)
+                           : setting_default(settings, id);
+  if (!text) return refuse(spec, "", value, err);
+  char *copy = strdup(text);
+  if (!copy) return err_nomem(err);
+  int changed = strcmp(copy, setting->text) != 0;
+  free(setting->text);
+  free(setting->bad);
+  *setting = (struct setting){.text = copy,
+                              .source = value ? source : SETTING_DEFAULT};
+  if (changed && spec->restarts) settings->engine.epoch++;
+  apply(settings);
+  return 0;
+}

@@ -1,0 +1,161 @@
+/* slot.c - a SQL function as SQLite knows it: see slot.h */
+#include "slot.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scalar.h"
+#include "session.h"
+
+enum { SHAPE_SET = 1 << 30, SHAPE_KIND = 24 };
+
+slot_order slot_order_of(sqlite3 *db) {
+  static const uint8_t utf8[] = {SQLITE_UTF16LE, SQLITE_UTF16BE, SQLITE_UTF8};
+  static const uint8_t utf16le[] = {SQLITE_UTF8, SQLITE_UTF16BE, SQLITE_UTF16LE};
+  static const uint8_t utf16be[] = {SQLITE_UTF8, SQLITE_UTF16LE, SQLITE_UTF16BE};
+  slot_order order = utf8;
+  sqlite3_stmt *statement = NULL;
+  int rc = sqlite3_prepare_v2(db, "PRAGMA encoding", -1, &statement, NULL);
+  if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    const char *name = (const char *)sqlite3_column_text(statement, 0);
+    if (name && !strcmp(name, "UTF-16le")) order = utf16le;
+    if (name && !strcmp(name, "UTF-16be")) order = utf16be;
+  }
+  sqlite3_finalize(statement);
+  return order;
+}
+
+struct function *function_new(struct session *session, struct program_item *item,
+                              uint32_t index, struct function_spec *spec) {
+  struct function *function = calloc(1, sizeof *function);
+  if (!function) return NULL;
+  function->refs = 1;
+  function->session = session;
+  function->item = item;
+  function->id = (struct engine_function){item->definition->id, index};
+  function->spec = *spec;
+  *spec = (struct function_spec){0};
+  program_ref(item);
+  struct function **link = &session->registry.functions;
+  while (*link) link = &(*link)->next;
+  *link = function;
+  function->link = link;
+  return function;
+}
+
+void function_ref(struct function *function) { function->refs++; }
+
+void function_unref(struct function *function) {
+  if (!function || --function->refs) return;
+  *function->link = function->next;
+  if (function->next) function->next->link = function->link;
+  program_unref(&function->session->program, function->item);
+  free(function->spec.name);
+  free(function->spec.arguments);
+  free(function->spec.result);
+  free(function->spec.module);
+  free(function->spec.source);
+  free(function);
+}
+
+struct slot *slot_new(struct session *session, const char *name, int nargs) {
+  struct slot *slot = calloc(1, sizeof *slot);
+  if (!slot) return NULL;
+  slot->session = session;
+  slot->nargs = nargs;
+  slot->name = strdup(name);
+  if (slot->name) return slot;
+  free(slot);
+  return NULL;
+}
+
+void slot_free(struct slot *slot) {
+  slot_set(slot, NULL);
+  function_unref(slot->last);
+  free(slot->name);
+  free(slot);
+}
+
+int slot_registered(const struct slot *slot) {
+  return slot->shapes[SQLITE_UTF8] || slot->shapes[SQLITE_UTF16LE] ||
+         slot->shapes[SQLITE_UTF16BE];
+}
+
+/* What SQLite holds to: the kind and its flags, in one number that is not 0. */
+static uint32_t shape_of(const struct function_spec *spec) {
+  uint32_t shape = SHAPE_SET | spec->kind << SHAPE_KIND;
+  if (spec->flags & FUNCTION_DETERMINISTIC) shape |= SQLITE_DETERMINISTIC;
+  if (spec->flags & FUNCTION_DIRECT_ONLY) shape |= SQLITE_DIRECTONLY;
+  if (spec->flags & FUNCTION_INNOCUOUS) shape |= SQLITE_INNOCUOUS;
+  return shape;
+}
+
+/* The place in `order` of the encoding whose shape is in force; -1 with none. */
+static int in_force(const struct slot *slot, slot_order order) {
+  int at = SLOT_ENCODINGS - 1;
+  while (at >= 0 && !slot->shapes[order[at]]) at--;
+  return at;
+}
+
+int slot_can_bind(const struct slot *slot, const struct function_spec *spec,
+                  slot_order order) {
+  int at = in_force(slot, order);
+  return at < SLOT_ENCODINGS - 1 || slot->shapes[order[at]] == shape_of(spec);
+}
+
+/* SQLite calls this also when the registration fails. */
+static void slot_destroy(void *arg) {
+  struct slot *slot = arg;
+  session_unref(slot->session);
+}
+
+int slot_bind(struct slot *slot, const struct function_spec *spec,
+              slot_order order, struct err *err) {
+  static const int flags = SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY |
+                           SQLITE_INNOCUOUS;
+  uint32_t shape = shape_of(spec);
+  int at = in_force(slot, order);
+  if (at >= 0 && slot->shapes[order[at]] == shape) return 0;
+  assert(at < SLOT_ENCODINGS - 1);
+  uint8_t encoding = order[at + 1];
+  session_ref(slot->session);
+  int rc = sqlite3_create_function_v2(
+      slot->session->db, slot->name, slot->nargs,
+      encoding | ((int)shape & flags) | SQLITE_RESULT_SUBTYPE, slot, scalar_call,
+      NULL, NULL, slot_destroy);
+  if (rc == SQLITE_OK) {
+    slot->shapes[encoding] = shape;
+    return 0;
+  }
+  if (rc == SQLITE_NOMEM) return err_nomem(err);
+  return err_set(err, ERR_USAGE, "SQLite does not register %s: %s", slot->name,
+                 sqlite3_errstr(rc));
+}
+
+void slot_set(struct slot *slot, struct function *function) {
+  struct function *before = slot->function;
+  if (function) {
+    function_ref(function);
+    function->slots++;
+  }
+  if (before) before->slots--;
+  slot->function = function;
+  if (function) {
+    function_unref(slot->last);
+    slot->last = NULL;
+  }
+  if (before && !function && slot->users) {
+    slot->last = before; /* with its ref */
+  } else {
+    function_unref(before);
+  }
+}
+
+void slot_use(struct slot *slot) { slot->users++; }
+
+void slot_unuse(struct slot *slot) {
+  if (--slot->users) return;
+  function_unref(slot->last);
+  slot->last = NULL;
+}

@@ -1,0 +1,224 @@
+"""The runtime in a Python that is not pyudf's own: the host is Python.
+
+Each test runs in a fresh Python, which drives the runtime's table by ctypes.
+"""
+
+import os
+import subprocess
+import sys
+import textwrap
+import unittest
+
+import tap
+import pyudf
+
+PACKAGE = os.path.dirname(os.path.abspath(pyudf.__file__))
+PARENT = os.path.dirname(PACKAGE)
+
+DRIVER = '''
+import ctypes, os, sys, threading
+PARENT = os.environ['TEST_PARENT']
+OWNED = 0
+lib = ctypes.CDLL(PARENT + '/pyudf/_runtime.abi3.so')  # leaves the GIL
+P, U = ctypes.c_void_p, ctypes.c_uint32
+
+class Value(ctypes.Structure):
+    _fields_ = [('type', U), ('flags', U), ('integer', ctypes.c_int64),
+                ('len', ctypes.c_uint64)]
+
+class Err(ctypes.Structure):
+    _fields_ = [('code', ctypes.c_int), ('line', ctypes.c_int),
+                ('type', ctypes.c_char_p), ('text', ctypes.c_char_p),
+                ('file', ctypes.c_char_p), ('traceback', ctypes.c_char_p)]
+
+class Buf(ctypes.Structure):
+    _fields_ = [('data', P), ('len', ctypes.c_size_t), ('size', ctypes.c_size_t),
+                ('failed', ctypes.c_int)]
+
+class Definition(ctypes.Structure):
+    _fields_ = [('id', U), ('kind', U), ('reload', U),
+                ('serial', ctypes.c_uint64)] + [
+        (n, ctypes.c_char_p) for n in ('module', 'name', 'source', 'names',
+                                       'expect')]
+
+F = ctypes.CFUNCTYPE
+I = ctypes.c_int
+class Table(ctypes.Structure):
+    _fields_ = [('abi', U), ('size', U),
+                ('start', F(I, ctypes.c_char_p, I, P)),
+                ('attach', F(None)), ('detach', F(None)),
+                ('space_new', F(P, ctypes.c_char_p, P)),
+                ('space_free', F(None, P)),
+                ('define', F(I, P, P, P, P)), ('forget', F(None, P, U)),
+                ('call', F(I, P, U, U, P, U, P, P)),
+                ('eval', F(I, P, ctypes.c_char_p, P, U, P, P))]
+
+lib.pyudf_runtime.restype = ctypes.POINTER(Table)
+rt = lib.pyudf_runtime().contents
+err = Err()
+
+def start():
+    return rt.start(PARENT.encode(), OWNED, ctypes.byref(err))
+
+# A call with attach and detach around it has to be one call of C's for the GIL
+# to be left meanwhile; PYFUNCTYPE keeps it, which attach must bear as well.
+G = ctypes.PYFUNCTYPE
+def held(field, *types):
+    address = ctypes.cast(getattr(rt, field), P).value
+    return G(*types)(address)
+new = held('space_new', P, ctypes.c_char_p, P)
+define = held('define', I, P, P, P, P)
+call = held('call', I, P, U, U, P, U, P, P)
+evaluate = held('eval', I, P, ctypes.c_char_p, P, U, P, P)
+
+def make(space, source, number=1):
+    d = Definition(id=number, serial=number, source=source,
+                   module=b'pyudf_session1.define%d' % number)
+    b = Buf()
+    return define(space, ctypes.byref(d), ctypes.byref(b), ctypes.byref(err))
+
+def run(space, argument, number=1):
+    v, r = Value(1, 0, argument, 0), Value()
+    rc = call(space, number, 0, ctypes.byref(v), 1, ctypes.byref(r),
+              ctypes.byref(err))
+    return rc or r.integer
+'''
+
+
+class HostTest(unittest.TestCase):
+    def python(self, code, **environ):
+        """Runs the code; what it printed."""
+        done = subprocess.run(
+            [sys.executable, '-c', DRIVER + textwrap.dedent(code)],
+            env={**os.environ, 'TEST_PARENT': PARENT, **environ},
+            capture_output=True, text=True, timeout=60)
+        self.stderr = done.stderr
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.split('\n')[:-1]
+
+
+class Host(HostTest):
+    def test_output_of_functions_is_led_away(self):
+        out = self.python('''
+            assert start() == 0, err.text
+            assert PARENT not in sys.path
+            space = new(None, None)
+            assert make(space, b"def f(x):\\n  print('from f')\\n  return x") == 0
+            assert run(space, 3) == 3
+            r = Value()
+            evaluate(space, b"print('from eval')", None, 0, ctypes.byref(r), None)
+            print('from the host')
+            ''')
+        self.assertEqual(out, ['from the host'])
+        self.assertEqual(self.stderr.split('\n')[:2], ['from f', 'from eval'])
+
+    def test_the_gil_held_and_left(self):
+        out = self.python('''
+            assert start() == 0
+            space = new(None, None)
+            source = b"""
+            import threading
+            local = threading.local()
+            def f(x):
+                local.n = getattr(local, 'n', 0) + 1
+                return local.n
+            """
+            assert make(space, source) == 0, err.text
+            attach = held('attach', None)
+            detach = held('detach', None)
+            results = []
+            def many():
+                for i in range(100):
+                    attach(); n = run(space, i); detach()
+                results.append(n)
+            threads = [threading.Thread(target=many) for _ in range(4)]
+            for t in threads: t.start()
+            for t in threads: t.join()
+            print(results)
+            ''')
+        self.assertEqual(out, ['[100, 100, 100, 100]'])
+
+    def test_after_fork(self):
+        out = self.python('''
+            assert start() == 0
+            space = new(None, None)
+            assert make(space, b"def f(x): return x + 1") == 0
+            attach, detach = held('attach', None), held('detach', None)
+            attach(); run(space, 1); detach()
+            pid = os.fork()
+            if pid == 0:
+                attach(); n = run(space, 41); detach()
+                t = threading.Thread(target=lambda: (attach(), detach()))
+                t.start(); t.join()
+                os._exit(n)
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            ''')
+        self.assertEqual(out, ['42'])
+
+    def test_another_package_of_that_name(self):
+        out = self.python('''
+            import types
+            sys.modules['pyudf'] = other = types.ModuleType('pyudf')
+            other.__version__ = '0.0.9'
+            print(start(), err.code, err.text.decode())
+            ''')
+        self.assertRegex(out[0], r"-1 2 .*another package pyudf .*0\.0\.9.*"
+                                 r'python_execution_mode=process works')
+
+    def test_the_same_package_imported_by_the_host(self):
+        out = self.python('''
+            sys.path.insert(0, PARENT)
+            import pyudf
+            print(start())
+            ''')
+        self.assertEqual(out, ['0'])
+
+    def test_subinterpreters_are_refused(self):
+        out = self.python('''
+            import textwrap
+            try:
+                import _interpreters as sub
+                one = sub.create('legacy')
+            except ImportError:
+                import _xxsubinterpreters as sub
+                one = sub.create(isolated=False)
+            if sys.version_info < (3, 12):
+                # It cannot tell which one calls: any is one too many.
+                print(start(), err.text.decode())
+            else:
+                code = """
+            import ctypes, os
+            lib = ctypes.CDLL(os.environ['TEST_PARENT']
+                              + '/pyudf/_runtime.abi3.so')
+            class Head(ctypes.Structure):
+                _fields_ = [('abi', ctypes.c_uint32), ('size', ctypes.c_uint32),
+                    ('start', ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p,
+                                               ctypes.c_int, ctypes.c_void_p))]
+            lib.pyudf_runtime.restype = ctypes.POINTER(Head)
+            err = (ctypes.c_void_p * 5)()
+            rc = lib.pyudf_runtime().contents.start(b'/', 0, ctypes.byref(err))
+            print(rc, ctypes.string_at(err[2]).decode(), flush=True)
+            """
+                sub.run_string(one, textwrap.dedent(code))
+            sub.destroy(one)
+            ''')
+        self.assertRegex(out[0], '-1 .*subinterpreter')
+
+
+class Streams(HostTest):
+    def test_owned(self):
+        out = self.python('''
+            OWNED = 1
+            assert start() == 0
+            space = new(None, None)
+            make(space, b"import sys\\ndef f(x):\\n  print('f')\\n"
+                        b"  return len(sys.stdin.read())")
+            assert run(space, 3) == 0
+            os.write(1, b'host\\n')
+            ''')
+        self.assertEqual(out, ['host'])
+        self.assertEqual(self.stderr, 'f\n')
+
+
+if __name__ == '__main__':
+    tap.main()
