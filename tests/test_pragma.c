@@ -57,8 +57,11 @@ static void test_kinds(void)
     static sqlite3_vfs other;
     const sqlite3_io_methods *before;
     struct stat status;
+    int persist = 1, wal = -1;
     sqlite3 *db = open_loaded("new.db");
 
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+    ok(sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &wal) == SQLITE_OK && wal == 1, "other file controls pass");
     run(db, "PRAGMA python_level");
     ok(stat("new.db", &status) == 0 && status.st_size == 0, "a PRAGMA writes nothing into a new file");
     closes(db, "a new file");

@@ -143,6 +143,19 @@ static void test_shared(const char *what, const char *path, int flags, const cha
     closes(b, what);
 }
 
+/* Prevents: doubt about whose a PRAGMA is where the authorizer has said so. */
+static void test_shared_known(const char *what, int flags)
+{
+    sqlite3 *a = load(open_plain("known.db", RW | flags, NULL)), *b = load(open_plain("known.db", RW | flags, NULL));
+
+    is(a, what, "PRAGMA python_level = 31", "31");
+    is(b, what, "PRAGMA python_level", "1");
+    is(b, what, "PRAGMA python_level = 32", "32");
+    is(a, what, "PRAGMA python_level", "31");
+    closes(a, what);
+    closes(b, what);
+}
+
 static void *thread_main(void *arg)
 {
     static const char *const paths[] = {"threads.db", ":memory:", "", "file:threads.db?cache=shared",
@@ -251,6 +264,7 @@ int main(int argc, char **argv)
     test_shared("shared cache, no mutex", "shared.db", SQLITE_OPEN_SHAREDCACHE | SQLITE_OPEN_NOMUTEX,
                 "error: python_level: this file is shared by connections without mutexes;"
                 " use UPDATE python_settings SET value=... WHERE name='python_level'");
+    test_shared_known("shared cache, no mutex, authorizer", SQLITE_OPEN_SHAREDCACHE | SQLITE_OPEN_NOMUTEX);
     test_shared("shared memory", "file::memory:?cache=shared", 0, NULL);
     test_loan();
     ok(threads_run() == 0, "%d threads, each its own value", THREADS);

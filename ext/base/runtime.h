@@ -67,6 +67,11 @@ struct runtime {
   int (*version)(struct runtime_space *space, struct value *result,
                  struct err *err);
 
+  /* Has KeyboardInterrupt raised in the thread that Python knows as `thread`
+  ** (Linux: its pthread_t), at its next instruction (on 1), or takes one back
+  ** that was not raised yet (on 0). */
+  void (*raise)(unsigned long thread, int on);
+
   /* Lets go of what a VALUE_HELD result points into. */
   void (*release)(struct runtime_space *space);
 };

@@ -51,6 +51,9 @@ struct engine_host {
   void *(*alloc)(uint64_t len); /* for VALUE_OWNED results */
   void (*free)(void *data);
   int (*interrupted)(void *arg); /* 1 once sqlite3_interrupt() was called */
+  /* The same, to be asked from any thread; NULL where only the calling thread
+  ** can know: then a function in this process is not interrupted. */
+  int (*interrupted_anywhere)(void *arg);
 };
 
 struct engine;

@@ -5,10 +5,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -104,20 +106,10 @@ static int await(int control, struct control *message, int64_t ms,
 
 static int spawn_python(const struct engine_host *host, int control, int log,
                         struct err *err) {
-  /* The package comes from our directory and no other; sys.path is then as the
-  ** user's own Python has it, without the current directory. */
-  static const char boot[] =
-      "import sys\n"
-      "if sys.version_info < (3, 11):\n"
-      "    sys.exit('it is Python %d.%d.%d; pyudf needs 3.11 or newer'"
-      " % sys.version_info[:3])\n"
-      "if sys.path and sys.path[0] == '': del sys.path[0]\n"
-      "sys.path.insert(0, sys.argv[1])\n"
-      "import pyudf._worker\n"
-      "del sys.path[0]\n"
-      "pyudf._worker.template(sys.argv[2], sys.argv[3])\n";
   const struct engine_settings *settings = host->settings;
-  const char *argv[] = {settings->executable, "-c", boot, host->package_parent,
+  char boot[PATH_MAX];
+  snprintf(boot, sizeof boot, "%s/pyudf/_boot.py", host->package_parent);
+  const char *argv[] = {settings->executable, boot, host->package_parent,
                         settings->path, settings->preload, NULL};
   char **envp = spawn_environment(settings->system_env);
   if (!envp) return err_nomem(err);

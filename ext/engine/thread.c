@@ -4,12 +4,14 @@
 **
 ** HOW IT WORKS. Taking and leaving the GIL costs as much as a call, so it is
 ** kept from row to row where nobody else can want it: Python is ours
-** (embed.h), and the process has one thread. It is given back when the
-** statement ends, and after the first call that finds a second thread. While
-** it is kept, `kept.depth` counts the calls under way, as a function may run
-** SQL that calls functions; only then `kept` is touched, and only by `owner`,
-** but for another thread's look at `kept.on`.
+** (embed.h), and the process has one thread beside the one that watches for
+** interrupts (watch.h). It is given back when the statement ends, and after the
+** first call that finds another thread. While it is kept, `kept.depth` counts
+** the calls under way, as a function may run SQL that calls functions; only
+** then `kept` is touched, and only by `owner`, but for another thread's look at
+** `kept.on`.
 */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 
 #include "embed.h"
 #include "modes.h"
+#include "watch.h"
 
 enum { KEPT_WAIT_MS = 5000 };
 
@@ -27,6 +30,23 @@ static struct {
   pthread_t owner;
   uint32_t depth;  /* calls under way in `owner` */
 } kept;
+
+/* glibc's count of this process's threads, which its debuggers read. NULL where
+** there is none: then only __libc_single_threaded counts, and it stays 0 once
+** the watching thread was there. */
+static const unsigned *thread_count;
+static pthread_once_t thread_count_once = PTHREAD_ONCE_INIT;
+
+static void find_thread_count(void) {
+  thread_count = dlvsym(RTLD_DEFAULT, "__nptl_nthreads", "GLIBC_PRIVATE");
+}
+
+/* 1 where no thread but this one and ours can want the GIL. */
+static inline int alone(void) {
+  return __libc_single_threaded ||
+         (thread_count && __atomic_load_n(thread_count, __ATOMIC_RELAXED) ==
+                              1 + (unsigned)watch_threads());
+}
 
 /* Calls under way in this thread while the GIL is not kept. */
 static __thread uint32_t depth;
@@ -38,6 +58,8 @@ struct thread {
   struct runtime_space *space;
   uint64_t settings_epoch; /* of the settings the space was made with */
   uint64_t made;           /* serial of the newest definition it has */
+  uint32_t calls;          /* under way in this session */
+  struct watch watch;
 };
 
 static struct thread *thread_of(struct engine *engine) {
@@ -65,7 +87,7 @@ static int wait_for_kept(struct err *err) {
 /* Takes the GIL, unless this thread has it. */
 static int enter(struct thread *thread, struct err *err) {
   if (atomic_load_explicit(&kept.on, memory_order_relaxed)) {
-    if (__libc_single_threaded || kept_by_me()) {
+    if (kept_by_me()) {
       kept.depth++;
       return 0;
     }
@@ -77,7 +99,7 @@ static int enter(struct thread *thread, struct err *err) {
 }
 
 static void leave(struct thread *thread) {
-  int may_keep = __libc_single_threaded && thread->owned;
+  int may_keep = thread->owned && alone();
   if (atomic_load_explicit(&kept.on, memory_order_relaxed) && kept_by_me()) {
     if (--kept.depth || may_keep) return;
     atomic_store_explicit(&kept.on, 0, memory_order_release);
@@ -147,17 +169,16 @@ static int make_ready(struct thread *thread, struct err *err) {
   return 0;
 }
 
-/* The GIL, and a space with all definitions; leave() after, also where the
-** space could not be made: *entered says so. */
-static inline int ready(struct thread *thread, int *entered, struct err *err) {
+/* Python, the GIL, and a space with all definitions. Returns 0, -1 with the GIL
+** where the space could not be made, -2 without it. finish() after 0 and -1. */
+static inline int begin(struct thread *thread, struct err *err) {
   const struct engine_host *host = thread->engine.host;
-  *entered = 0;
-  if ((!thread->runtime || thread->settings_epoch != host->settings->epoch) &&
-      embed_runtime(host, &thread->runtime, &thread->owned, err)) {
-    return -1;
+  if (!thread->runtime || thread->settings_epoch != host->settings->epoch) {
+    if (embed_runtime(host, &thread->runtime, &thread->owned, err)) return -2;
+    watch_init(&thread->watch, host, thread->runtime);
   }
-  if (enter(thread, err)) return -1;
-  *entered = 1;
+  if (enter(thread, err)) return -2;
+  if (!thread->calls++) watch_begin(&thread->watch);
   if (thread->space && thread->settings_epoch == host->settings->epoch &&
       thread->made == host->program->last_serial) {
     return 0;
@@ -165,17 +186,24 @@ static inline int ready(struct thread *thread, int *entered, struct err *err) {
   return make_ready(thread, err);
 }
 
-/* After a call: what is not held needs no GIL any more. */
-static int finish(struct thread *thread, int rc, struct value *result,
-                  struct err *err) {
-  uint64_t max_len = thread->engine.host->max_len;
-  if (!rc && value_is_bytes(result) && result->len > max_len) {
+/* Ends what begin() began. A result that is held keeps the GIL until
+** thread_release(), which lets go of both; any other needs no GIL any more. */
+static inline int finish(struct thread *thread, int rc, struct value *result,
+                         struct err *err) {
+  if (!--thread->calls && watch_end(&thread->watch)) {
+    watch_clear(&thread->watch);
+    if (!rc) thread->runtime->release(thread->space);
+    err_clear(err);
+    rc = err_set(err, ERR_INTERRUPT, "interrupted");
+  }
+  if (!rc && value_is_bytes(result) &&
+      result->len > thread->engine.host->max_len) {
     thread->runtime->release(thread->space);
     rc = err_set(err, ERR_TOOBIG, "a result of %llu bytes",
                  (unsigned long long)result->len);
   }
   if (rc || !(result->flags & VALUE_HELD)) leave(thread);
-  return rc;
+  return rc ? -1 : 0;
 }
 
 static void thread_close(struct engine *engine) {
@@ -186,6 +214,7 @@ static void thread_close(struct engine *engine) {
     leave(thread);
     thread_statement_end(engine);
   }
+  watch_fini(&thread->watch);
   free(thread);
 }
 
@@ -194,10 +223,11 @@ static int thread_define(struct engine *engine,
                          struct manifest **manifest, struct err *err) {
   struct thread *thread = thread_of(engine);
   struct buf encoded = {0};
-  int entered;
-  int rc = ready(thread, &entered, err);
+  struct value none = value_null();
+  int rc = begin(thread, err);
+  if (rc == -2) return -1;
   if (!rc) rc = make(thread, definition, &encoded, err);
-  if (entered) leave(thread);
+  rc = finish(thread, rc, &none, err);
   if (!rc && encoded.failed) rc = err_nomem(err);
   if (!rc) rc = manifest_decode(encoded.data, encoded.len, manifest, err);
   if (!rc) thread->made = definition->serial;
@@ -216,9 +246,8 @@ static int thread_call(struct engine *engine, struct engine_function function,
                        const struct value *argv, uint32_t argc,
                        struct value *result, struct err *err) {
   struct thread *thread = thread_of(engine);
-  int entered;
-  int rc = ready(thread, &entered, err);
-  if (!entered) return -1;
+  int rc = begin(thread, err);
+  if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->call(thread->space, function.definition_id,
                                function.index, argv, argc, result, err);
@@ -230,9 +259,8 @@ static int thread_eval(struct engine *engine, const char *expression,
                        const struct value *argv, uint32_t argc,
                        struct value *result, struct err *err) {
   struct thread *thread = thread_of(engine);
-  int entered;
-  int rc = ready(thread, &entered, err);
-  if (!entered) return -1;
+  int rc = begin(thread, err);
+  if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->eval(thread->space, expression, argv, argc, result,
                                err);
@@ -243,9 +271,8 @@ static int thread_eval(struct engine *engine, const char *expression,
 static int thread_version(struct engine *engine, struct value *result,
                           struct err *err) {
   struct thread *thread = thread_of(engine);
-  int entered;
-  int rc = ready(thread, &entered, err);
-  if (!entered) return -1;
+  int rc = begin(thread, err);
+  if (rc == -2) return -1;
   if (!rc) rc = thread->runtime->version(thread->space, result, err);
   return finish(thread, rc, result, err);
 }
@@ -270,6 +297,7 @@ static const struct engine_ops thread_ops = {
 struct engine *thread_new(const struct engine_host *host) {
   struct thread *thread = calloc(1, sizeof *thread);
   if (!thread) return NULL;
+  pthread_once(&thread_count_once, find_thread_count);
   thread->engine = (struct engine){&thread_ops, host};
   return &thread->engine;
 }

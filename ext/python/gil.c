@@ -111,3 +111,7 @@ void gil_detach(void) {
   struct host_thread *thread = &self;
   PyGILState_Release(thread->levels[--thread->depth]);
 }
+
+void gil_raise(unsigned long thread, int on) {
+  PyThreadState_SetAsyncExc(thread, on ? PyExc_KeyboardInterrupt : NULL);
+}

@@ -12,4 +12,7 @@
 void gil_attach(void);
 void gil_detach(void);
 
+/* See runtime.h, raise. */
+void gil_raise(unsigned long thread, int on);
+
 #endif

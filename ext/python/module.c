@@ -151,6 +151,7 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
       .call = call_scalar,
       .eval = call_expression,
       .version = call_version,
+      .raise = gil_raise,
       .release = call_release,
   };
   return &table;

@@ -4,7 +4,7 @@ import os
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
-_INTERNAL = ('<frozen importlib', '<pyudf>')
+_INTERNAL = ('<frozen importlib', '<pyudf>', _STDLIB + 'importlib' + os.sep)
 
 ERR_PYTHON = 1  # as in err.h
 ERR_USAGE = 2

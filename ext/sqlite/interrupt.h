@@ -9,4 +9,8 @@
 ** thread that runs the statement. */
 int interrupt_pending(sqlite3 *db);
 
+/* 1 where interrupt_pending() may be asked from any thread, while the
+** connection is open. */
+int interrupt_is_shared(void);
+
 #endif

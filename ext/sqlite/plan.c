@@ -105,8 +105,8 @@ static struct slot *get_slot(struct plan *plan, const char *name, int nargs,
   if (is_foreign(session, name, nargs)) {
     err_set(err, ERR_USAGE,
             "%s is a function of SQLite's own or of the host's: give it another "
-            "name",
-            describe(name, nargs, text));
+            "name, which python_import does by '%s as my_%s'",
+            describe(name, nargs, text), name, name);
     return NULL;
   }
   slot = slot_new(session, name, nargs);

@@ -39,6 +39,18 @@ int pragma_reply(struct pragma_hook *hook, char **args)
     return rc;
 }
 
+/* A SQLite without threads has no mutex functions: the pointers to them are NULL. It has no mutexes either. */
+int pragma_mutex_try(sqlite3_mutex *mutex)
+{
+    return mutex == NULL ? SQLITE_OK : sqlite3_mutex_try(mutex);
+}
+
+void pragma_mutex_leave(sqlite3_mutex *mutex)
+{
+    if (mutex != NULL)
+        sqlite3_mutex_leave(mutex);
+}
+
 /*
 ** Files can be shared by connections (shared cache), and a file control does not say whose it is. The newest statement of
 ** a connection that compiles has no SQL text yet: true of 3.35 to 3.54, tests/test_pragma.c would notice. Trying the mutex
@@ -49,10 +61,10 @@ int pragma_compiles(struct pragma_hook *hook)
 {
     int yes = 0;
 
-    if (sqlite3_mutex_try(hook->mutex) == SQLITE_OK) {
+    if (pragma_mutex_try(hook->mutex) == SQLITE_OK) {
         sqlite3_stmt *newest = sqlite3_next_stmt(hook->db, NULL);
         yes = newest != NULL && sqlite3_sql(newest) == NULL;
-        sqlite3_mutex_leave(hook->mutex);
+        pragma_mutex_leave(hook->mutex);
     }
     return yes;
 }
@@ -75,12 +87,13 @@ int pragma_hook_new(sqlite3 *db, pragma_answer answer, void *arg, struct pragma_
     hook->use_file = use == NULL || (strcmp(use, "off") != 0 && strcmp(use, "authorizer") != 0);
     hook->auth_why = "PYUDF_PRAGMA in the environment";
     wanted = hook->use_auth;
-    sqlite3_mutex_enter(hook->mutex);
+    if (hook->mutex != NULL)
+        sqlite3_mutex_enter(hook->mutex);
     if (hook->use_auth)
         pragma_auth_attach(hook);
     if (hook->use_file)
         pragma_file_attach(hook);
-    sqlite3_mutex_leave(hook->mutex);
+    pragma_mutex_leave(hook->mutex);
     if (wanted && !pragma_auth_attached(hook) && !pragma_auth_trial())
         sqlite3_log(SQLITE_WARNING, "pyudf: PRAGMA python_...: %s; UPDATE python_settings works", pragma_hook_state(hook));
     return SQLITE_OK;

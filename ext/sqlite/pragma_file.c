@@ -269,7 +269,7 @@ static int loan_control(sqlite3_file *file, int op, void *arg)
         hook = NULL;
     pthread_mutex_unlock(&file_lock);
     if (hook != NULL) {
-        sqlite3_mutex_leave(hook->lent_mutex);
+        pragma_mutex_leave(hook->lent_mutex);
         rc = pragma_reply(hook, arg);
     }
     if (rc == SQLITE_NOTFOUND && methods != NULL && methods != &loan_methods)
@@ -280,11 +280,14 @@ static int loan_control(sqlite3_file *file, int op, void *arg)
 /* NULL where it was not got in a millisecond or two; see the top. */
 static sqlite3_mutex *loan_mutex(void)
 {
-    sqlite3_mutex *mutex = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_OPEN);
+    sqlite3_mutex *mutex;
     int i;
 
+    if (sqlite3_threadsafe() == 0)
+        return NULL;
+    mutex = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_OPEN);
     for (i = 0; i < FILE_TRIES; i++) {
-        if (sqlite3_mutex_try(mutex) == SQLITE_OK)
+        if (pragma_mutex_try(mutex) == SQLITE_OK)
             return mutex;
         if (i < FILE_TRIES_YIELD)
             sched_yield();
@@ -328,6 +331,6 @@ int pragma_file_loan_end(struct pragma_hook *hook)
         loan_remove(hook);
     pthread_mutex_unlock(&file_lock);
     if (lent)
-        sqlite3_mutex_leave(hook->lent_mutex);
+        pragma_mutex_leave(hook->lent_mutex);
     return lent;
 }

@@ -63,6 +63,10 @@ int pragma_reply(struct pragma_hook *hook, char **args);
 /* Is this connection compiling a statement, in this very thread? Takes no lock that could be waited for. */
 int pragma_compiles(struct pragma_hook *hook);
 
+/* As sqlite3_mutex_try and _leave; NULL is fine. */
+int pragma_mutex_try(sqlite3_mutex *mutex);
+void pragma_mutex_leave(sqlite3_mutex *mutex);
+
 /* The authorizer. Attach is also what re-attaches. Trial: is this thread opening the connection on which we try? */
 int pragma_auth_trial(void);
 int pragma_auth_attached(struct pragma_hook *hook);

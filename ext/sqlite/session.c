@@ -140,6 +140,8 @@ int session_engine(struct session *session, enum engine_mode mode,
     if (settings_check(&session->settings, err)) return -1;
     session->host.package_parent = package_parent(err);
     if (!session->host.package_parent) return -1;
+    session->host.interrupted_anywhere =
+        interrupt_is_shared() ? host_interrupted : NULL;
     if (engine_open(mode, &session->host, &session->engines[mode], err)) {
       return -1;
     }

@@ -1,0 +1,175 @@
+/* watch.c - interrupts for functions that run in the host process: see watch.h
+**
+** HOW IT WORKS. `list` has the engines that may run something; `lock` guards it
+** and the thread's coming and going. The GIL is never waited for with `lock`
+** held: after getting it, the thread looks again whether the call is the one it
+** meant. The thread is detached: joining it could wait for the GIL that the
+** joiner holds.
+*/
+#include "watch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "forks.h"
+
+enum { IDLE_TICKS = 40 }; /* without a call, the thread then sleeps for good */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static struct watch *list;
+static atomic_int threads;
+static uint32_t epoch; /* forks_epoch() of the process that `list` is of */
+
+/* In a forked child there is no such thread, and the lock may have been held. */
+static void enter(void) {
+  uint32_t now = forks_epoch();
+  if (epoch != now) {
+    if (epoch) {
+      pthread_mutex_init(&lock, NULL);
+      pthread_cond_init(&wake, NULL);
+      atomic_store(&threads, 0);
+      list = NULL;
+    }
+    epoch = now;
+  }
+  pthread_mutex_lock(&lock);
+}
+
+int watch_threads(void) {
+  return atomic_load_explicit(&threads, memory_order_relaxed);
+}
+
+static void unlink_watch(struct watch *watch) {
+  if (watch->prev) {
+    watch->prev->next = watch->next;
+  } else if (list == watch) {
+    list = watch->next;
+  } else {
+    return; /* it is in no list */
+  }
+  if (watch->next) watch->next->prev = watch->prev;
+  watch->next = watch->prev = NULL;
+}
+
+/* 1 where the call that `serial` names is under way. */
+static int running(const struct watch *watch, unsigned serial) {
+  return serial % 2 == 1 && atomic_load(&watch->serial) == serial;
+}
+
+/* With `lock`; leaves it for the GIL, and comes back with it. */
+static void raise_in(struct watch *watch, unsigned serial) {
+  const struct runtime *runtime = watch->runtime;
+  pthread_mutex_unlock(&lock);
+  runtime->attach();
+  pthread_mutex_lock(&lock);
+  struct watch *at = list;
+  while (at && at != watch) at = at->next;
+  if (at && running(watch, serial)) {
+    atomic_store(&watch->raised, 1);
+    runtime->raise(atomic_load(&watch->thread), 1);
+  }
+  pthread_mutex_unlock(&lock);
+  runtime->detach();
+  pthread_mutex_lock(&lock);
+}
+
+/* One look at every engine; the number of those that had something to do. The
+** list may change while a call is interrupted: then the rest has to wait for
+** the next look. */
+static int look(void) {
+  int busy = 0;
+  for (struct watch *watch = list; watch; watch = watch->next) {
+    if (!atomic_load(&watch->armed)) continue;
+    unsigned serial = atomic_load(&watch->serial);
+    int since = serial == watch->seen;
+    watch->seen = serial;
+    if (serial % 2 == 1 || !since) busy++;
+    if (!since || serial % 2 == 0) continue;
+    const struct engine_host *host = watch->host;
+    if (!host->interrupted_anywhere(host->arg)) continue;
+    raise_in(watch, serial);
+    return busy;
+  }
+  return busy;
+}
+
+static void disarm_all(void) {
+  for (struct watch *watch = list; watch; watch = watch->next) {
+    atomic_store(&watch->armed, 0);
+  }
+}
+
+static void *watching(void *arg) {
+  (void)arg;
+  int idle = 0;
+  pthread_mutex_lock(&lock);
+  while (list) {
+    if (idle >= IDLE_TICKS) {
+      disarm_all();
+      idle = 0;
+      pthread_cond_wait(&wake, &lock);
+      continue;
+    }
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += WATCH_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&wake, &lock, &until);
+    idle = look() ? 0 : idle + 1;
+  }
+  atomic_store(&threads, 0);
+  pthread_mutex_unlock(&lock);
+  return NULL;
+}
+
+/* With `lock`. Signals are the host's threads' business. Without a thread there
+** are no interrupts, as sqlite3_interrupt() has none inside a C function. */
+static void start_thread(void) {
+  pthread_t thread;
+  pthread_attr_t attr;
+  sigset_t all, before;
+  if (pthread_attr_init(&attr)) return;
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  if (!pthread_create(&thread, &attr, watching, NULL)) atomic_store(&threads, 1);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attr);
+}
+
+void watch_init(struct watch *watch, const struct engine_host *host,
+                const struct runtime *runtime) {
+  watch->host = host;
+  watch->runtime = runtime;
+}
+
+void watch_fini(struct watch *watch) {
+  if (!watch->runtime) return;
+  enter();
+  unlink_watch(watch);
+  if (!list) pthread_cond_signal(&wake);
+  pthread_mutex_unlock(&lock);
+}
+
+void watch_arm(struct watch *watch) {
+  if (!watch->host->interrupted_anywhere) return;
+  enter();
+  if (watch != list && !watch->prev) {
+    watch->next = list;
+    if (list) list->prev = watch;
+    list = watch;
+  }
+  atomic_store(&watch->armed, 1);
+  if (!watch_threads()) start_thread();
+  pthread_cond_signal(&wake);
+  pthread_mutex_unlock(&lock);
+}
+
+void watch_clear(struct watch *watch) {
+  atomic_store(&watch->raised, 0);
+  watch->runtime->raise(pthread_self(), 0);
+}
