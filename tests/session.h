@@ -11,29 +11,36 @@
 
 #include "tap.h"
 
+enum { ASKED = 2048 }; /* bytes of an answer */
+
 static const char *extension;
 static const char *mode; /* "process" or "thread" */
 
-/* The first column of the first row, "" for none, or "error N: message". Valid
-** until the next call but three. */
-static inline const char *ask(sqlite3 *db, const char *sql) {
-  static char texts[4][2048];
-  static int next;
-  char *text = texts[next++ % 4];
+/* The first column of the first row, "" for none, or "error N: message": in
+** text. */
+static inline const char *ask_in(sqlite3 *db, const char *sql,
+                                 char text[ASKED]) {
   sqlite3_stmt *statement = NULL;
   *text = 0;
   int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_step(statement);
   if (rc == SQLITE_ROW) {
     const char *value = (const char *)sqlite3_column_text(statement, 0);
-    snprintf(text, sizeof *texts, "%s", value ? value : "NULL");
+    snprintf(text, ASKED, "%s", value ? value : "NULL");
     while (rc == SQLITE_ROW) rc = sqlite3_step(statement);
   }
   if (rc != SQLITE_DONE && rc != SQLITE_OK) {
-    snprintf(text, sizeof *texts, "error %d: %s", rc, sqlite3_errmsg(db));
+    snprintf(text, ASKED, "error %d: %s", rc, sqlite3_errmsg(db));
   }
   sqlite3_finalize(statement);
   return text;
+}
+
+/* The same, valid until the next call but three. */
+static inline const char *ask(sqlite3 *db, const char *sql) {
+  static char texts[4][ASKED];
+  static int next;
+  return ask_in(db, sql, texts[next++ % 4]);
 }
 
 #define is(db, sql, expected) is_at(__LINE__, db, sql, expected)

@@ -92,6 +92,67 @@ static void a_forked_child_goes_on(void) {
   close_db(db);
 }
 
+static void host_function(sqlite3_context *ctx, int argc,
+                          sqlite3_value **argv) {
+  (void)argc, (void)argv;
+  sqlite3_result_text(ctx, "host", -1, SQLITE_STATIC);
+}
+
+/* The definition would succeed, and SQLite go on calling the host's. */
+static void the_host_takes_a_name_in(const char *encoding) {
+  sqlite3 *db = open_db();
+  char sql[60];
+  snprintf(sql, sizeof sql, "PRAGMA encoding='%s'", encoding);
+  ask(db, sql);
+  ask(db, "CREATE TABLE t(a)");
+  is(db, "SELECT python_define('def h(x, y=1): return 1\ndef k(x): return 1')",
+     "h,k");
+  sqlite3_create_function(db, "H", 1, SQLITE_UTF8, NULL, host_function, NULL,
+                          NULL);
+  is(db, "SELECT h(1)", "host");
+  contains(db, "SELECT python_define('def h(x): return 2')",
+           "h with 1 argument is a function of SQLite's own or of the host's");
+  contains(db, "SELECT python_define('def k(x): return 2\ndef h(x): return 2')",
+           "h with 1 argument is a function of SQLite's own or of the host's");
+  is(db, "SELECT h(1) || h(1, 2) || k(1)", "host11");
+  is(db, "SELECT python_define('def h(x, y): return 3')", "h");
+  is(db, "SELECT h(1) || h(1, 2)", "host3");
+  close_db(db);
+}
+
+static void the_host_takes_a_name(void) {
+  the_host_takes_a_name_in("UTF-8");
+  the_host_takes_a_name_in("UTF-16le");
+  the_host_takes_a_name_in("UTF-16be");
+}
+
+static void *open_and_close(void *arg) {
+  intptr_t good = 1;
+  (void)arg;
+  for (int i = 0; i < 20; i++) {
+    sqlite3 *db = NULL;
+    char text[ASKED];
+    sqlite3_open(":memory:", &db);
+    good &= load(db) == SQLITE_OK;
+    good &= strncmp(ask_in(db, "SELECT pyudf_version()", text), "error", 5) != 0;
+    good &= sqlite3_close(db) == SQLITE_OK;
+  }
+  return (void *)good;
+}
+
+/* For the thread sanitizer: loading writes what calls elsewhere read. */
+static void loaded_in_many_threads(void) {
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) {
+    pthread_create(&threads[i], NULL, open_and_close, NULL);
+  }
+  for (int i = 0; i < 4; i++) {
+    void *good = NULL;
+    pthread_join(threads[i], &good);
+    ok(good != NULL, "%s: loaded in thread %d", mode, i);
+  }
+}
+
 static void a_bad_environment(void) {
   sqlite3 *db = NULL;
   setenv("PYUDF_SPIN", "fast", 1);
@@ -118,6 +179,8 @@ int main(int argc, char **argv) {
       interrupted,
       the_host_forks,
       a_forked_child_goes_on,
+      the_host_takes_a_name,
+      loaded_in_many_threads,
       a_bad_environment,
   };
   return session_main(argc, argv, tests, sizeof tests / sizeof *tests);

@@ -43,6 +43,31 @@ static void loading_twice_is_harmless(void) {
   close_db(db);
 }
 
+/* Two files are two libraries with sessions of their own; the second one's hooks
+** would be put over the first one's and outlive them. */
+static void another_copy_is_refused(void) {
+  char place[] = "/tmp/pyudf-copy-XXXXXX", copy[100], command[4300];
+  sqlite3 *db = open_db();
+  is(db, "SELECT python_define('def f(): return 1')", "f");
+  ok(mkdtemp(place) != NULL, "%s: a scratch directory", mode);
+  snprintf(copy, sizeof copy, "%s/pyudf.so", place);
+  snprintf(command, sizeof command, "cp '%s' %s", extension, copy);
+  ok(!system(command), "%s: a copy", mode);
+  char *message = NULL;
+  int rc = sqlite3_load_extension(db, copy, NULL, &message);
+  ok(rc == SQLITE_ERROR && message &&
+         strstr(message, "another copy of pyudf serves this connection"),
+     "%s: it is refused: %s", mode, message ? message : "");
+  sqlite3_free(message);
+  is(db, "SELECT f()", "1");
+  is(db, "SELECT python_eval('6 * 7')", "42");
+  is(db, "PRAGMA python_execution_mode", mode);
+  ok(load(db) == SQLITE_OK, "%s: the first one loads again", mode);
+  close_db(db);
+  unlink(copy);
+  rmdir(place);
+}
+
 /* A session that outlived its connection would be found by the next one. */
 static void connections_come_and_go(void) {
   int good = 1;
@@ -254,6 +279,7 @@ int main(int argc, char **argv) {
   static void (*const tests[])(void) = {
       two_connections_share_nothing,
       loading_twice_is_harmless,
+      another_copy_is_refused,
       connections_come_and_go,
       redefined_while_a_statement_runs,
       dropped_while_a_statement_runs,

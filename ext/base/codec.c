@@ -3,27 +3,23 @@
 
 #include <string.h>
 
+/* Two words, each written and read at once: what they consist of is shifted. */
 struct head {
-  uint8_t type;
-  uint8_t flags;
-  uint8_t zero[6];
+  uint64_t kind;    /* type, and flags from FLAGS_SHIFT on */
   uint64_t payload; /* the number's bits, or len */
 };
 
 _Static_assert(sizeof(struct head) == CODEC_HEAD, "the wire format");
 
-enum { FLAGS_ON_WIRE = VALUE_JSON | VALUE_STREAMED };
+enum { FLAGS_SHIFT = 8, FLAGS_ON_WIRE = VALUE_JSON | VALUE_STREAMED };
 
 uint8_t *codec_put(uint8_t *to, const struct value *value) {
-  struct head head = {.type = (uint8_t)value->type,
-                      .flags = (uint8_t)(value->flags & FLAGS_ON_WIRE)};
   int bytes = value_is_bytes(value);
-  if (bytes) {
-    head.payload = value->len;
-  } else {
-    memcpy(&head.payload, &value->integer, sizeof head.payload);
-  }
-  memcpy(to, &head, sizeof head);
+  struct head head;
+  head.kind = value->type | (value->flags & FLAGS_ON_WIRE) << FLAGS_SHIFT;
+  head.payload = bytes ? value->len : (uint64_t)value->integer;
+  memcpy(to, &head.kind, sizeof head.kind);
+  memcpy(to + sizeof head.kind, &head.payload, sizeof head.payload);
   to += sizeof head;
   if (!bytes || (value->flags & VALUE_STREAMED) || !value->len) return to;
   memcpy(to, value->data, value->len);
@@ -36,22 +32,25 @@ int codec_get(struct codec_reader *reader, struct value *value) {
   struct head head;
   size_t left = (size_t)(reader->end - reader->at);
   if (left < sizeof head) return -1;
-  memcpy(&head, reader->at, sizeof head);
+  memcpy(&head.kind, reader->at, sizeof head.kind);
+  memcpy(&head.payload, reader->at + sizeof head.kind, sizeof head.payload);
   left -= sizeof head;
   const uint8_t *at = reader->at + sizeof head;
-  *value = (struct value){.type = head.type,
-                          .flags = head.flags & FLAGS_ON_WIRE};
-  switch (head.type) {
+  uint32_t flags = (uint32_t)(head.kind >> FLAGS_SHIFT) & FLAGS_ON_WIRE;
+  uint8_t type = (uint8_t)head.kind;
+  switch (type) {
     case VALUE_NULL:
+      value_set_null(value);
       break;
     case VALUE_INTEGER:
     case VALUE_REAL:
-      memcpy(&value->integer, &head.payload, sizeof head.payload);
+      value_set_integer(value, (int64_t)head.payload);
+      value->type = type;
       break;
     case VALUE_TEXT:
     case VALUE_BLOB:
-      value->len = head.payload;
-      if (head.flags & VALUE_STREAMED) {
+      value_set_bytes(value, (enum value_type)type, flags, NULL, head.payload);
+      if (flags & VALUE_STREAMED) {
         if (head.payload > INT64_MAX) return -1;
         break;
       }

@@ -32,8 +32,16 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
   syscall(SYS_futex, word, FUTEX_WAIT, seen, &slice, NULL, 0);
 }
 
-static void futex_wake(_Atomic uint32_t *word) {
-  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+static void ring_bell(struct ring_sleeper *sleeper) {
+  atomic_fetch_add_explicit(&sleeper->bell, 1, memory_order_release);
+  syscall(SYS_futex, &sleeper->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* After a count was published and a full fence. */
+static inline void wake(struct ring_sleeper *sleeper) {
+  if (atomic_load_explicit(&sleeper->asleep, memory_order_relaxed)) {
+    ring_bell(sleeper);
+  }
 }
 
 void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,
@@ -60,26 +68,26 @@ static int spin(_Atomic uint32_t *word, uint32_t seen, uint32_t spin_us) {
   }
 }
 
-/* Waits until *word is no longer `seen`. `sleeps` is the flag that makes the
-** other side wake us: set before the last look at *word, with a full fence in
-** between that pairs with the one in ring_publish(). */
+/* Waits until *word is no longer `seen`. `asleep` makes the other side ring: set
+** before the last look at *word, with a full fence in between that pairs with
+** the one in ring_publish() and ring_wake_writer(). */
 static int wait_change(_Atomic uint32_t *word, uint32_t seen,
-                       _Atomic uint32_t *sleeps, const struct ring_wait *wait,
-                       struct err *err) {
+                       struct ring_sleeper *sleeper,
+                       const struct ring_wait *wait, struct err *err) {
   if (spin(word, seen, wait->spin_us)) return 0;
   if (wait->sleep_enter) wait->sleep_enter(wait->arg);
   int rc = 0;
-  for (;;) {
-    atomic_store_explicit(sleeps, 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(word, memory_order_acquire) == seen) {
-      futex_wait(word, seen);
-    }
-    atomic_store_explicit(sleeps, 0, memory_order_relaxed);
-    if (atomic_load_explicit(word, memory_order_acquire) != seen) break;
+  do {
+    uint32_t rung = atomic_load_explicit(&sleeper->bell, memory_order_acquire);
     rc = wait->check ? wait->check(wait->arg, err) : 0;
     if (rc) break;
-  }
+    atomic_store_explicit(&sleeper->asleep, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(word, memory_order_acquire) == seen) {
+      futex_wait(&sleeper->bell, rung);
+    }
+    atomic_store_explicit(&sleeper->asleep, 0, memory_order_relaxed);
+  } while (atomic_load_explicit(word, memory_order_acquire) == seen);
   if (wait->sleep_leave) wait->sleep_leave(wait->arg);
   return rc ? -1 : 0;
 }
@@ -97,7 +105,7 @@ uint8_t *ring_reserve(struct ring *ring, uint32_t len,
     if (now == ring->seen) {
       /* The reader cannot read what it does not see. */
       ring_publish(ring, NULL);
-      if (wait_change(tail, now, &ring->shared->writer_sleeps, wait, err)) {
+      if (wait_change(tail, now, &ring->shared->writer, wait, err)) {
         return NULL;
       }
       now = atomic_load_explicit(tail, memory_order_acquire);
@@ -117,13 +125,8 @@ void ring_publish(struct ring *ring, struct ring *in) {
   struct ring_shared *shared = ring->shared;
   atomic_store_explicit(&shared->head, ring->pos, memory_order_release);
   atomic_thread_fence(memory_order_seq_cst);
-  if (atomic_load_explicit(&shared->reader_sleeps, memory_order_relaxed)) {
-    futex_wake(&shared->head);
-  }
-  if (in && atomic_load_explicit(&in->shared->writer_sleeps,
-                                 memory_order_relaxed)) {
-    futex_wake(&in->shared->tail);
-  }
+  wake(&shared->reader);
+  if (in) wake(&in->shared->writer);
 }
 
 const uint8_t *ring_peek(struct ring *ring, uint32_t len,
@@ -134,7 +137,7 @@ const uint8_t *ring_peek(struct ring *ring, uint32_t len,
     uint32_t now = atomic_load_explicit(head, memory_order_acquire);
     if (now == ring->seen) {
       ring_wake_writer(ring);
-      if (wait_change(head, now, &ring->shared->reader_sleeps, wait, err)) {
+      if (wait_change(head, now, &ring->shared->reader, wait, err)) {
         return NULL;
       }
       now = atomic_load_explicit(head, memory_order_acquire);
@@ -163,13 +166,10 @@ void ring_consume(struct ring *ring, uint32_t len) {
 
 void ring_wake_writer(struct ring *ring) {
   atomic_thread_fence(memory_order_seq_cst);
-  if (atomic_load_explicit(&ring->shared->writer_sleeps,
-                           memory_order_relaxed)) {
-    futex_wake(&ring->shared->tail);
-  }
+  wake(&ring->shared->writer);
 }
 
 void ring_wake_all(struct ring_shared *shared) {
-  futex_wake(&shared->head);
-  futex_wake(&shared->tail);
+  ring_bell(&shared->reader);
+  ring_bell(&shared->writer);
 }

@@ -10,10 +10,11 @@
 ** distance over the ring's size is a broken peer.
 **
 ** Waiting is spinning (pause, sched_yield) for at most spin_us, then a futex on
-** the other's count, in slices, with a look at the world (`check`) after each.
-** A sleeper says so first; who publishes a count looks for a sleeper after.
+** a bell, in slices, with a look at the world (`check`) before each. A sleeper
+** says so first; who publishes a count looks for a sleeper after, and rings.
 ** Between the two steps both sides have a full fence, so that at least one of
-** them sees the other: no wake-up is lost.
+** them sees the other; and who changes the world rings after (ring_wake_all),
+** while a sleeper has read the bell before its look: no wake-up is lost.
 */
 #ifndef PYUDF_RING_H
 #define PYUDF_RING_H
@@ -23,20 +24,26 @@
 
 #include "err.h"
 
+/* How a side sleeps until the other's count changes. */
+struct ring_sleeper {
+  _Atomic uint32_t asleep; /* by the sleeper: 1 while it may be */
+  _Atomic uint32_t bell;   /* by whoever wakes it: one more each time */
+};
+
 /* In shared memory. Each half is written by one side and lies in its own cache
-** line; the flag in it is written by the other side, rarely. */
+** line; the sleeper in it is the other side, and rarely written. */
 struct ring_shared {
   _Alignas(64) _Atomic uint32_t head; /* writer: bytes written */
-  _Atomic uint32_t reader_sleeps;     /* reader: 1 while it sleeps on head */
+  struct ring_sleeper reader;
   _Alignas(64) _Atomic uint32_t tail; /* reader: bytes read */
-  _Atomic uint32_t writer_sleeps;     /* writer: 1 while it sleeps on tail */
+  struct ring_sleeper writer;
 };
 
 /* How a side waits. All callbacks may be NULL. */
 struct ring_wait {
   uint32_t spin_us;
   void *arg;
-  /* Called after every slice of sleep; non-zero ends the wait with -1. */
+  /* Called before every slice of sleep; non-zero ends the wait with -1. */
   int (*check)(void *arg, struct err *err);
   /* Around the sleep, not around the spinning. */
   void (*sleep_enter)(void *arg);

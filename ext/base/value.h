@@ -54,6 +54,39 @@ static inline struct value value_bytes(enum value_type type, const void *data,
   return (struct value){.type = (uint32_t)type, .data = data, .len = len};
 }
 
+/* The same into a value that is there. Field by field: a struct made on the
+** stack and copied whole is stored in small pieces and loaded in large ones,
+** which the processor cannot forward (10 ns of a call of 70, on Zen 4). */
+static inline void value_set_integer(struct value *value, int64_t i) {
+  value->type = VALUE_INTEGER;
+  value->flags = 0;
+  value->integer = i;
+  value->len = 0;
+}
+
+static inline void value_set_real(struct value *value, double r) {
+  value->type = VALUE_REAL;
+  value->flags = 0;
+  value->real = r;
+  value->len = 0;
+}
+
+static inline void value_set_bytes(struct value *value, enum value_type type,
+                                   uint32_t flags, const void *data,
+                                   uint64_t len) {
+  value->type = (uint32_t)type;
+  value->flags = flags;
+  value->data = data;
+  value->len = len;
+}
+
+static inline void value_set_null(struct value *value) {
+  value->type = VALUE_NULL;
+  value->flags = 0;
+  value->integer = 0;
+  value->len = 0;
+}
+
 /* A C string as TEXT; NULL gives a NULL value. */
 struct value value_text(const char *text);
 

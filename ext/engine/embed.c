@@ -14,7 +14,7 @@
 #include <link.h>
 #include <locale.h>
 #include <poll.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,28 +22,28 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "forks.h"
 #include "spawn.h"
+
+enum {
+  VERSION_MIN = 311,
+  ANSWER_MS = 30 * 1000 /* for a Python to come up and say what it is */
+};
 
 static const char instead[] = "; PRAGMA python_execution_mode=process works";
 
-/* Under `lock`. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Written under `lock`; read without it once `runtime` was handed out. */
+static struct forks_lock lock = FORKS_LOCK_INIT;
 static struct {
   const struct runtime *runtime; /* NULL until all of it worked */
+  int (*is_initialized)(void);   /* Py_IsInitialized */
   int owned;                     /* 1: we initialised Python */
   char *executable;              /* with which, then */
+  uint32_t epoch;                /* forks_epoch() when it came up */
 } python;
 
 static void *symbol(void *library, const char *name) {
   return dlsym(library, name);
-}
-
-/* Calls of Python's that take nothing. ISO C has no cast from void * to a
-** function pointer, POSIX does. */
-static int call_int(void *library, const char *name) {
-  int (*function)(void);
-  *(void **)&function = symbol(library, name);
-  return function ? function() : 0;
 }
 
 /* A libpython that is loaded without RTLD_GLOBAL is found by its file name. */
@@ -69,14 +69,23 @@ static int found(void *library) {
   return symbol(library, "Py_IsInitialized") != NULL;
 }
 
-static int check_version(void *library, struct err *err) {
-  const char *(*get)(void);
-  *(void **)&get = symbol(library, "Py_GetVersion");
-  const char *version = get ? get() : "0";
+/* 3.11.7 as 311; 0 for what is no version. */
+static long version_number(const char *text) {
   char *dot;
-  long major = strtol(version, &dot, 10);
-  long minor = *dot == '.' ? strtol(dot + 1, NULL, 10) : 0;
-  if (major > 3 || (major == 3 && minor >= 11)) return 0;
+  long major = strtol(text, &dot, 10);
+  return *dot == '.' ? major * 100 + strtol(dot + 1, NULL, 10) : 0;
+}
+
+static const char *version_of(void *library) {
+  const char *(*get)(void);
+  /* ISO C has no cast from void * to a function pointer, POSIX does. */
+  *(void **)&get = symbol(library, "Py_GetVersion");
+  return get ? get() : "0";
+}
+
+static int check_version(void *library, struct err *err) {
+  const char *version = version_of(library);
+  if (version_number(version) >= VERSION_MIN) return 0;
   return err_set(err, ERR_USAGE,
                  "thread mode needs Python 3.11 or newer, but this process "
                  "has %.*s%s", (int)strcspn(version, " "), version, instead);
@@ -132,7 +141,8 @@ static char *ask_executable(const struct engine_host *host, struct err *err) {
   int rc = envp ? spawn_run(&spawn, &pid, &why) : err_nomem(&why);
   free(envp);
   close(ends[1]);
-  if (!rc && read_all(ends[0], &answer, 30 * 1000)) {
+  if (!rc && read_all(ends[0], &answer, ANSWER_MS)) {
+    kill(pid, SIGKILL); /* it lives: it has not closed its end */
     rc = err_set(&why, ERR_SYSTEM, "it gave no answer");
   }
   close(ends[0]);
@@ -151,20 +161,30 @@ static char *ask_executable(const struct engine_host *host, struct err *err) {
   return text;
 }
 
-/* The libpython of the executable, loaded. */
-static void *load_python(const struct engine_host *host, struct err *err) {
+/* The library to initialise: `library` where the process has one loaded, else
+** that of the executable. The executable is asked in any case: what it cannot do
+** in this environment would end the host, as Py_InitializeEx() does not return
+** then. */
+static void *load_python(const struct engine_host *host, void *library,
+                         struct err *err) {
   const char *executable = host->settings->executable;
   char *answer = ask_executable(host, err);
   if (!answer) return NULL;
-  void *library = NULL;
   char *path = strchr(answer, '\n');
   *path++ = 0;
   path[strcspn(path, "\n")] = 0;
-  char *dot;
-  long major = strtol(answer, &dot, 10);
-  if (major < 3 || (major == 3 && strtol(dot + 1, NULL, 10) < 11)) {
+  if (version_number(answer) < VERSION_MIN) {
     err_set(err, ERR_USAGE, "python_executable %s: it is Python %s; pyudf "
             "needs 3.11 or newer", executable, answer);
+    library = NULL;
+  } else if (found(library)) {
+    if (version_number(answer) != version_number(version_of(library))) {
+      err_set(err, ERR_USAGE, "python_executable %s is Python %s, but this "
+              "process has loaded another, %.*s%s", executable, answer,
+              (int)strcspn(version_of(library), " "), version_of(library),
+              instead);
+      library = NULL;
+    }
   } else if (!*path) {
     err_set(err, ERR_USAGE, "thread mode needs a shared libpython, and %s "
             "(Python %s) has none%s", executable, answer, instead);
@@ -249,31 +269,55 @@ static int load_runtime(const struct engine_host *host, struct err *err) {
 
 static int bring_up(const struct engine_host *host, struct err *err) {
   void *library = find_python();
-  if (!found(library)) {
-    library = load_python(host, err);
-    if (!library) return -1;
+  if (found(library) && check_version(library, err)) return -1;
+  *(void **)&python.is_initialized = symbol(library, "Py_IsInitialized");
+  if (!python.is_initialized || !python.is_initialized()) {
+    struct err why = {0};
+    library = load_python(host, library, &why);
+    if (why.code) {
+      err_take(err, &why);
+      return -1;
+    }
+    *(void **)&python.is_initialized = symbol(library, "Py_IsInitialized");
+    if (initialise(library, host, err)) return -1;
   }
-  if (check_version(library, err)) return -1;
-  if (!call_int(library, "Py_IsInitialized") &&
-      initialise(library, host, err)) {
-    return -1;
-  }
+  python.epoch = forks_epoch();
   return load_runtime(host, err);
+}
+
+int embed_alive(void) {
+  return python.is_initialized() &&
+         (!python.owned || python.epoch == forks_epoch());
+}
+
+/* What speaks against the Python that is up. */
+static int check(const struct engine_host *host, struct err *err) {
+  if (!python.is_initialized()) {
+    return err_set(err, ERR_USAGE, "this process has finalised its Python%s",
+                   instead);
+  }
+  if (!embed_alive()) {
+    return err_set(err, ERR_USAGE,
+                   "this process was forked while Python was up in it%s",
+                   instead);
+  }
+  if (python.owned && strcmp(python.executable, host->settings->executable)) {
+    return err_set(err, ERR_USAGE,
+                   "thread mode runs %s in this process already, and cannot "
+                   "change to python_executable %s%s",
+                   python.executable, host->settings->executable, instead);
+  }
+  return 0;
 }
 
 int embed_runtime(const struct engine_host *host, const struct runtime **runtime,
                   int *owned, struct err *err) {
-  pthread_mutex_lock(&lock);
-  int rc = python.runtime ? 0 : bring_up(host, err);
-  if (!rc && python.owned &&
-      strcmp(python.executable, host->settings->executable) != 0) {
-    rc = err_set(err, ERR_USAGE,
-                 "thread mode runs %s in this process already, and cannot "
-                 "change to python_executable %s%s",
-                 python.executable, host->settings->executable, instead);
+  forks_lock_enter(&lock); /* what it guards is the child's, too */
+  int rc = python.runtime ? check(host, err) : bring_up(host, err);
+  if (!rc) {
+    *runtime = python.runtime;
+    *owned = python.owned;
   }
-  *runtime = python.runtime;
-  *owned = python.owned;
-  pthread_mutex_unlock(&lock);
+  forks_lock_leave(&lock);
   return rc;
 }

@@ -17,4 +17,8 @@
 int embed_runtime(const struct engine_host *host, const struct runtime **runtime,
                   int *owned, struct err *err);
 
+/* 0 once the host has finalised its Python, or forked while ours was up: then
+** no function of the runtime may be called any more. */
+int embed_alive(void);
+
 #endif

@@ -1,12 +1,14 @@
 /* forks.c - has the host forked since?: see forks.h */
 #include "forks.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* 1 in the process that wrote it, 0 in a child forked since
+enum { PAGE_CLEARED = 0, PAGE_MARKED = 1, PAGE_BUSY = 2 };
+enum { EPOCH_BUSY = UINT32_MAX };
+
+/* PAGE_MARKED in the process that wrote it, cleared in a child forked since
 ** (MADV_WIPEONFORK, Linux 4.14). NULL where there is no such page: then a
 ** fork goes unnoticed, as in most libraries. */
 static _Atomic uint32_t *page;
@@ -23,14 +25,46 @@ static void make_page(void) {
     return;
   }
   page = place;
-  atomic_store(page, 1);
+  atomic_store(page, PAGE_MARKED);
+}
+
+/* One thread counts; the others see the page marked only after that. */
+static void count_fork(void) {
+  uint32_t cleared = PAGE_CLEARED;
+  if (atomic_compare_exchange_strong(page, &cleared, PAGE_BUSY)) {
+    atomic_fetch_add(&epoch, 1);
+    atomic_store(page, PAGE_MARKED);
+  }
+  while (atomic_load(page) != PAGE_MARKED) sched_yield();
 }
 
 uint32_t forks_epoch(void) {
   if (!page) pthread_once(&once, make_page);
-  if (page && !atomic_load_explicit(page, memory_order_relaxed) &&
-      !atomic_exchange(page, 1)) {
-    atomic_fetch_add(&epoch, 1);
+  if (page &&
+      atomic_load_explicit(page, memory_order_acquire) != PAGE_MARKED) {
+    count_fork();
   }
   return atomic_load_explicit(&epoch, memory_order_relaxed);
+}
+
+int forks_lock_enter(struct forks_lock *lock) {
+  uint32_t now = forks_epoch();
+  uint32_t seen = atomic_load(&lock->epoch);
+  while (seen != now) {
+    if (seen == EPOCH_BUSY) {
+      sched_yield();
+      seen = atomic_load(&lock->epoch);
+    } else if (atomic_compare_exchange_strong(&lock->epoch, &seen, EPOCH_BUSY)) {
+      if (seen) pthread_mutex_init(&lock->mutex, NULL);
+      pthread_mutex_lock(&lock->mutex);
+      atomic_store(&lock->epoch, now);
+      return seen != 0;
+    }
+  }
+  pthread_mutex_lock(&lock->mutex);
+  return 0;
+}
+
+void forks_lock_leave(struct forks_lock *lock) {
+  pthread_mutex_unlock(&lock->mutex);
 }

@@ -1,6 +1,7 @@
 /* process.c - the process engine: functions run in a worker
 **
-** Owns the session's worker. The first use starts one and makes the session's
+** Owns the session's worker, and a share in the template that forks its workers.
+** The first use starts one and makes the session's
 ** definitions in it; so does the first use after it died, or after the settings
 ** changed. HOW IT WORKS: worker.c speaks with the worker, template.c has it
 ** forked, wire.h says what is spoken.
@@ -13,8 +14,9 @@
 
 struct process {
   struct engine engine; /* first: the interface */
+  struct template *template; /* NULL until the first use */
   struct worker worker;
-  uint64_t settings_epoch; /* of the settings the worker was started with */
+  uint64_t settings_epoch; /* of the settings that both were started with */
   uint64_t made;           /* serial of the newest definition it has */
 };
 
@@ -52,16 +54,35 @@ static int make(struct process *process, const struct definition *definition,
   return err_set(err, ERR_CRASH, "a manifest of the wrong type");
 }
 
+/* A worker with nothing in it. */
+static int start(struct process *process, struct err *err) {
+  const struct engine_host *host = process->engine.host;
+  if (process->template && !template_alive(process->template)) {
+    template_put(process->template);
+    process->template = NULL;
+  }
+  process->made = 0;
+  process->settings_epoch = host->settings->epoch;
+  if (!process->template && template_get(host, &process->template, err)) {
+    return -1;
+  }
+  return worker_open(&process->worker, host, process->template, err);
+}
+
+static void stop(struct process *process) {
+  worker_close(&process->worker);
+  template_put(process->template);
+  process->template = NULL;
+}
+
 /* The slow part of ready(). */
 static int make_ready(struct process *process, struct err *err) {
   const struct engine_host *host = process->engine.host;
   struct worker *worker = &process->worker;
-  if (process->settings_epoch != host->settings->epoch) worker_close(worker);
+  if (process->settings_epoch != host->settings->epoch) stop(process);
   if (!worker_usable(worker)) {
-    worker_kill(worker);
-    process->made = 0;
-    process->settings_epoch = host->settings->epoch;
-    if (worker_open(worker, host, err)) return -1;
+    worker_kill(worker); /* what is left of it */
+    if (start(process, err)) return -1;
   }
   for (uint32_t i = 0; i < host->program->count; i++) {
     const struct definition *definition = host->program->items[i];
@@ -88,7 +109,7 @@ static inline int ready(struct process *process, struct err *err) {
 
 static void process_close(struct engine *engine) {
   struct process *process = process_of(engine);
-  worker_close(&process->worker);
+  stop(process);
   free(process);
 }
 

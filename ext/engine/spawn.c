@@ -25,12 +25,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STACK_SIZE = 64 * 1024, FDS_ABOVE = 64 };
+enum { STACK_SIZE = 64 * 1024 };
 
 /* Shared by host and both children: one memory. */
 struct spawning {
   const struct spawn *spawn;
-  int fds[SPAWN_FDS]; /* all above FDS_ABOVE or -1, so that dup2 can't clobber */
+  int fds[SPAWN_FDS]; /* none of them 0 to 4, so that dup2 can't clobber; or -1 */
   char *stack;        /* of the second child */
   volatile pid_t pid; /* of the second child */
   volatile int error; /* errno of what failed */
@@ -98,7 +98,7 @@ static int gather_fds(const struct spawn *spawn, int fds[SPAWN_FDS],
     if (from < 0 && i > 2) continue;
     int fd = from >= 0 ? from : open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0) return err_system(err, errno, "/dev/null");
-    fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, FDS_ABOVE);
+    fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, SPAWN_FDS);
     int failed = errno;
     if (from < 0) close(fd);
     if (fds[i] < 0) return err_system(err, failed, "descriptors");

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,26 +36,41 @@ struct template {
   uint32_t refs;   /* under list_lock */
   uint32_t epoch;  /* forks_epoch() of the process that started it */
   pthread_mutex_t lock; /* one request at a time; held while it starts */
-  int control;     /* -1 until started, and again once dead */
+  int control;     /* -1 until started */
+  pid_t pid;
   atomic_int failed; /* 1: died or never came up; nobody gets it any more */
 };
 
-static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct forks_lock list_lock = FORKS_LOCK_INIT;
 static struct template *list;
-static uint32_t list_epoch;
 
-/* In a forked child the parent's templates are not ours, and the lock may have
-** been held by a thread that is not here. */
-static void list_enter(void) {
-  uint32_t epoch = forks_epoch();
-  if (list_epoch != epoch) {
-    if (list_epoch) {
-      pthread_mutex_init(&list_lock, NULL);
-      list = NULL;
-    }
-    list_epoch = epoch;
+/* Templates that were told to end. They are init's children, and this process's
+** where it is init (a container's first program) or a subreaper: then nobody
+** but us may know that they are to be waited for. */
+enum { LEFT_MAX = 64 };
+static pid_t left[LEFT_MAX];
+
+static void reap_left(void) {
+  for (int i = 0; i < LEFT_MAX; i++) {
+    if (left[i] && waitpid(left[i], NULL, WNOHANG | __WALL) != 0) left[i] = 0;
   }
-  pthread_mutex_lock(&list_lock);
+}
+
+static void leave_behind(pid_t pid) {
+  for (int i = 0; i < LEFT_MAX && pid; i++) {
+    if (left[i]) continue;
+    left[i] = pid;
+    return;
+  }
+}
+
+/* In a forked child the parent's templates are not ours. */
+static void list_enter(void) {
+  if (forks_lock_enter(&list_lock)) {
+    list = NULL;
+    memset(left, 0, sizeof left);
+  }
+  reap_left();
 }
 
 static char *key_new(const struct engine_host *host) {
@@ -105,7 +121,7 @@ static int await(int control, struct control *message, int64_t ms,
 }
 
 static int spawn_python(const struct engine_host *host, int control, int log,
-                        struct err *err) {
+                        pid_t *pid, struct err *err) {
   const struct engine_settings *settings = host->settings;
   char boot[PATH_MAX];
   snprintf(boot, sizeof boot, "%s/pyudf/_boot.py", host->package_parent);
@@ -122,8 +138,7 @@ static int spawn_python(const struct engine_host *host, int control, int log,
       /* 0, 1, 2: nothing, and the log until it is up; 4: what 2 then becomes */
       .fds = {-1, log, log, control, err_fd < 0 ? null : err_fd},
   };
-  pid_t pid;
-  int rc = spawn_run(&spawn, &pid, err);
+  int rc = spawn_run(&spawn, pid, err);
   if (null >= 0) close(null);
   free(envp);
   return rc;
@@ -150,7 +165,7 @@ static int start(struct template *template, const struct engine_host *host,
     err_system(&why, errno, "descriptors");
     goto done;
   }
-  if (spawn_python(host, pair[1], log, &why)) goto done;
+  if (spawn_python(host, pair[1], log, &template->pid, &why)) goto done;
   close(pair[1]);
   pair[1] = -1;
   struct control message;
@@ -208,7 +223,7 @@ static struct template *list_get(char *key) {
     free(key);
   }
   if (template) template->refs++;
-  pthread_mutex_unlock(&list_lock);
+  forks_lock_leave(&list_lock);
   return template;
 }
 
@@ -243,8 +258,9 @@ void template_put(struct template *template) {
     struct template **at = &list;
     while (*at != template) at = &(*at)->next;
     *at = template->next;
+    leave_behind(template->pid);
   }
-  pthread_mutex_unlock(&list_lock);
+  forks_lock_leave(&list_lock);
   if (last) template_free(template);
 }
 
@@ -286,6 +302,7 @@ void template_retire(struct template *template, pid_t pid) {
 }
 
 int template_alive(struct template *template) {
+  if (template->epoch != forks_epoch()) return 0; /* the parent's */
   struct pollfd one = {.fd = template->control};
   if (poll(&one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLERR))) {
     template->failed = 1;

@@ -10,6 +10,11 @@
 ** the calls under way, as a function may run SQL that calls functions; only
 ** then `kept` is touched, and only by `owner`, but for another thread's look at
 ** `kept.on`.
+**
+** Only the owner can give the GIL back. A host that has a statement open in one
+** thread, starts another and calls Python there, while the first neither steps
+** nor ends, leaves that other waiting: for KEPT_WAIT_MS once, and not at all
+** from then on, each time with an error that says so. Never a deadlock.
 */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -27,6 +32,7 @@ enum { KEPT_WAIT_MS = 5000 };
 
 static struct {
   atomic_int on;   /* 1: `owner` has the GIL between calls */
+  atomic_int awaited; /* 1: another thread has waited for it in vain */
   pthread_t owner;
   uint32_t depth;  /* calls under way in `owner` */
 } kept;
@@ -66,59 +72,98 @@ static struct thread *thread_of(struct engine *engine) {
   return (struct thread *)engine;
 }
 
-static int kept_by_me(void) {
+static inline int kept_by_me(void) {
   return atomic_load_explicit(&kept.on, memory_order_acquire) &&
          pthread_equal(kept.owner, pthread_self());
 }
 
-/* The process got a second thread, this one, while the first keeps the GIL
-** with a statement open: it notices at its next call, or never. */
-static int wait_for_kept(struct err *err) {
+static void give_back(const struct runtime *runtime) {
+  atomic_store_explicit(&kept.awaited, 0, memory_order_relaxed);
+  atomic_store_explicit(&kept.on, 0, memory_order_release);
+  runtime->detach();
+}
+
+/* The thread that keeps the GIL ends with a statement open. */
+static pthread_key_t owner_end;
+static pthread_once_t owner_end_once = PTHREAD_ONCE_INIT;
+static int owner_end_made;
+
+static void owner_ended(void *runtime) {
+  if (kept_by_me() && embed_alive()) give_back(runtime);
+}
+
+static void make_owner_end(void) {
+  owner_end_made = !pthread_key_create(&owner_end, owner_ended);
+}
+
+/* Without a key, a thread's end would go unnoticed: nothing is kept then. */
+static inline int may_keep(const struct thread *thread) {
+  return thread->owned && alone() && owner_end_made;
+}
+
+static void keep(const struct thread *thread) {
+  if (!pthread_getspecific(owner_end)) {
+    pthread_setspecific(owner_end, thread->runtime);
+  }
+  kept.owner = pthread_self();
+  atomic_store_explicit(&kept.on, 1, memory_order_release);
+}
+
+static __attribute__((noinline, cold)) int wait_for_kept(struct err *err) {
   const struct timespec ms = {.tv_nsec = 1000000};
-  for (int i = 0; i < KEPT_WAIT_MS; i++) {
+  int left = atomic_load(&kept.awaited) ? 1 : KEPT_WAIT_MS;
+  for (; left > 0; left--) {
     if (!atomic_load_explicit(&kept.on, memory_order_acquire)) return 0;
     nanosleep(&ms, NULL);
   }
+  atomic_store(&kept.awaited, 1);
   return err_set(err, ERR_USAGE,
-                 "another thread's open statement keeps Python: step it, reset "
-                 "it, or use process mode");
+                 "another thread's open statement keeps Python: step or reset it "
+                 "there, or use process mode");
 }
 
-/* Takes the GIL, unless this thread has it. */
-static int enter(struct thread *thread, struct err *err) {
-  if (atomic_load_explicit(&kept.on, memory_order_relaxed)) {
-    if (kept_by_me()) {
-      kept.depth++;
-      return 0;
-    }
-    if (wait_for_kept(err)) return -1;
+/* The slow part of enter(). */
+static __attribute__((noinline)) int take(struct thread *thread,
+                                          struct err *err) {
+  if (atomic_load_explicit(&kept.on, memory_order_relaxed) &&
+      wait_for_kept(err)) {
+    return -1;
+  }
+  if (!embed_alive()) {
+    return err_set(err, ERR_USAGE, "Python has ended in this process");
   }
   thread->runtime->attach();
   depth++;
   return 0;
 }
 
-static void leave(struct thread *thread) {
-  int may_keep = thread->owned && alone();
-  if (atomic_load_explicit(&kept.on, memory_order_relaxed) && kept_by_me()) {
-    if (--kept.depth || may_keep) return;
-    atomic_store_explicit(&kept.on, 0, memory_order_release);
-    thread->runtime->detach();
-    return;
-  }
-  if (--depth == 0 && may_keep) {
-    kept.owner = pthread_self();
-    atomic_store_explicit(&kept.on, 1, memory_order_release);
-    return;
-  }
-  thread->runtime->detach();
+/* Takes the GIL, unless this thread has it. */
+static inline int enter(struct thread *thread, struct err *err) {
+  if (!kept_by_me()) return take(thread, err);
+  kept.depth++;
+  return 0;
 }
 
+/* The slow part of leave(). */
+static __attribute__((noinline)) void leave_it(struct thread *thread) {
+  if (kept_by_me()) {
+    if (!kept.depth) give_back(thread->runtime);
+  } else if (--depth == 0 && may_keep(thread)) {
+    keep(thread);
+  } else {
+    thread->runtime->detach();
+  }
+}
+
+static inline void leave(struct thread *thread) {
+  if (!kept_by_me() || (--kept.depth == 0 && !may_keep(thread))) {
+    leave_it(thread);
+  }
+}
 static void thread_statement_end(struct engine *engine) {
-  if (!atomic_load_explicit(&kept.on, memory_order_relaxed)) return;
-  if (!kept_by_me() || kept.depth || !thread_of(engine)->runtime) return;
-  atomic_store_explicit(&kept.on, 0, memory_order_release);
-  thread_of(engine)->runtime->detach();
+  if (kept_by_me() && !kept.depth && thread_of(engine)->runtime) {
+    give_back(thread_of(engine)->runtime);
+  }
 }
 
 /* What the template does before it forks, so that both modes see the same. */
@@ -139,9 +184,11 @@ static int make(struct thread *thread, const struct definition *definition,
 }
 
 /* The slow part of ready(). */
-static int make_ready(struct thread *thread, struct err *err) {
+static __attribute__((noinline)) int make_ready(struct thread *thread, struct err *err) {
   const struct engine_host *host = thread->engine.host;
-  if (thread->space && thread->settings_epoch != host->settings->epoch) {
+  /* Not under the feet of a call that changed a setting. */
+  if (thread->space && thread->settings_epoch != host->settings->epoch &&
+      thread->calls == 1) {
     thread->runtime->space_free(thread->space);
     thread->space = NULL;
   }
@@ -169,13 +216,22 @@ static int make_ready(struct thread *thread, struct err *err) {
   return 0;
 }
 
+/* Python, at the first call and where the settings have changed. */
+static __attribute__((noinline)) int bring_up(struct thread *thread,
+                                              struct err *err) {
+  const struct engine_host *host = thread->engine.host;
+  if (embed_runtime(host, &thread->runtime, &thread->owned, err)) return -1;
+  if (!thread->watch.runtime) watch_init(&thread->watch, host, thread->runtime);
+  return 0;
+}
+
 /* Python, the GIL, and a space with all definitions. Returns 0, -1 with the GIL
 ** where the space could not be made, -2 without it. finish() after 0 and -1. */
-static inline int begin(struct thread *thread, struct err *err) {
+static inline __attribute__((always_inline)) int begin(struct thread *thread, struct err *err) {
   const struct engine_host *host = thread->engine.host;
-  if (!thread->runtime || thread->settings_epoch != host->settings->epoch) {
-    if (embed_runtime(host, &thread->runtime, &thread->owned, err)) return -2;
-    watch_init(&thread->watch, host, thread->runtime);
+  if (thread->settings_epoch != host->settings->epoch &&
+      bring_up(thread, err)) {
+    return -2;
   }
   if (enter(thread, err)) return -2;
   if (!thread->calls++) watch_begin(&thread->watch);
@@ -188,7 +244,7 @@ static inline int begin(struct thread *thread, struct err *err) {
 
 /* Ends what begin() began. A result that is held keeps the GIL until
 ** thread_release(), which lets go of both; any other needs no GIL any more. */
-static inline int finish(struct thread *thread, int rc, struct value *result,
+static inline __attribute__((always_inline)) int finish(struct thread *thread, int rc, struct value *result,
                          struct err *err) {
   if (!--thread->calls && watch_end(&thread->watch)) {
     watch_clear(&thread->watch);
@@ -298,6 +354,8 @@ struct engine *thread_new(const struct engine_host *host) {
   struct thread *thread = calloc(1, sizeof *thread);
   if (!thread) return NULL;
   pthread_once(&thread_count_once, find_thread_count);
+  pthread_once(&owner_end_once, make_owner_end);
   thread->engine = (struct engine){&thread_ops, host};
+  thread->settings_epoch = host->settings->epoch - 1; /* any other */
   return &thread->engine;
 }

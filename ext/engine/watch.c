@@ -17,29 +17,17 @@
 
 enum { IDLE_TICKS = 40 }; /* without a call, the thread then sleeps for good */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct forks_lock lock = FORKS_LOCK_INIT;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static struct watch *list;
-static atomic_int threads;
-static uint32_t epoch; /* forks_epoch() of the process that `list` is of */
+atomic_int watch_count;
 
-/* In a forked child there is no such thread, and the lock may have been held. */
+/* In a forked child there is no such thread. */
 static void enter(void) {
-  uint32_t now = forks_epoch();
-  if (epoch != now) {
-    if (epoch) {
-      pthread_mutex_init(&lock, NULL);
-      pthread_cond_init(&wake, NULL);
-      atomic_store(&threads, 0);
-      list = NULL;
-    }
-    epoch = now;
-  }
-  pthread_mutex_lock(&lock);
-}
-
-int watch_threads(void) {
-  return atomic_load_explicit(&threads, memory_order_relaxed);
+  if (!forks_lock_enter(&lock)) return;
+  pthread_cond_init(&wake, NULL);
+  atomic_store(&watch_count, 0);
+  list = NULL;
 }
 
 static void unlink_watch(struct watch *watch) {
@@ -62,18 +50,18 @@ static int running(const struct watch *watch, unsigned serial) {
 /* With `lock`; leaves it for the GIL, and comes back with it. */
 static void raise_in(struct watch *watch, unsigned serial) {
   const struct runtime *runtime = watch->runtime;
-  pthread_mutex_unlock(&lock);
+  forks_lock_leave(&lock);
   runtime->attach();
-  pthread_mutex_lock(&lock);
+  enter();
   struct watch *at = list;
   while (at && at != watch) at = at->next;
   if (at && running(watch, serial)) {
     atomic_store(&watch->raised, 1);
     runtime->raise(atomic_load(&watch->thread), 1);
   }
-  pthread_mutex_unlock(&lock);
+  forks_lock_leave(&lock);
   runtime->detach();
-  pthread_mutex_lock(&lock);
+  enter();
 }
 
 /* One look at every engine; the number of those that had something to do. The
@@ -105,12 +93,12 @@ static void disarm_all(void) {
 static void *watching(void *arg) {
   (void)arg;
   int idle = 0;
-  pthread_mutex_lock(&lock);
+  enter();
   while (list) {
     if (idle >= IDLE_TICKS) {
       disarm_all();
       idle = 0;
-      pthread_cond_wait(&wake, &lock);
+      pthread_cond_wait(&wake, &lock.mutex);
       continue;
     }
     struct timespec until;
@@ -118,11 +106,11 @@ static void *watching(void *arg) {
     until.tv_nsec += WATCH_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    pthread_cond_timedwait(&wake, &lock, &until);
+    pthread_cond_timedwait(&wake, &lock.mutex, &until);
     idle = look() ? 0 : idle + 1;
   }
-  atomic_store(&threads, 0);
-  pthread_mutex_unlock(&lock);
+  atomic_store(&watch_count, 0);
+  forks_lock_leave(&lock);
   return NULL;
 }
 
@@ -136,7 +124,7 @@ static void start_thread(void) {
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  if (!pthread_create(&thread, &attr, watching, NULL)) atomic_store(&threads, 1);
+  if (!pthread_create(&thread, &attr, watching, NULL)) atomic_store(&watch_count, 1);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attr);
 }
@@ -152,7 +140,7 @@ void watch_fini(struct watch *watch) {
   enter();
   unlink_watch(watch);
   if (!list) pthread_cond_signal(&wake);
-  pthread_mutex_unlock(&lock);
+  forks_lock_leave(&lock);
 }
 
 void watch_arm(struct watch *watch) {
@@ -166,7 +154,7 @@ void watch_arm(struct watch *watch) {
   atomic_store(&watch->armed, 1);
   if (!watch_threads()) start_thread();
   pthread_cond_signal(&wake);
-  pthread_mutex_unlock(&lock);
+  forks_lock_leave(&lock);
 }
 
 void watch_clear(struct watch *watch) {

@@ -65,6 +65,10 @@ static inline int watch_end(struct watch *watch) {
 void watch_clear(struct watch *watch);
 
 /* Number of threads in this process that are watching: 0 or 1. */
-int watch_threads(void);
+extern atomic_int watch_count;
+
+static inline int watch_threads(void) {
+  return atomic_load_explicit(&watch_count, memory_order_relaxed);
+}
 
 #endif

@@ -57,9 +57,10 @@ static void tell_limits(struct worker *worker) {
 }
 
 int worker_open(struct worker *worker, const struct engine_host *host,
-                struct err *err) {
+                struct template *template, struct err *err) {
   int shm_fd = -1;
-  *worker = (struct worker){.host = host, .crash_fd = -1};
+  *worker =
+      (struct worker){.host = host, .template = template, .crash_fd = -1};
   if (shm_create(&shm_fd, err)) return -1;
   int rc = shm_open_fd(shm_fd, &worker->shm, err);
   if (rc) goto done;
@@ -73,7 +74,6 @@ int worker_open(struct worker *worker, const struct engine_host *host,
   worker->wire.wait = (struct ring_wait){.arg = worker, .check = check};
   worker->epoch = forks_epoch();
   tell_limits(worker);
-  if (template_get(host, &worker->template, err)) goto done;
   rc = template_fork(worker->template, shm_fd, worker->crash_fd, &worker->pid,
                      err);
 done:
@@ -86,7 +86,6 @@ done:
 }
 
 static void fini(struct worker *worker) {
-  template_put(worker->template);
   if (worker->shm.control) shm_close(&worker->shm);
   if (worker->crash_fd >= 0) close(worker->crash_fd);
   *worker = (struct worker){.crash_fd = -1};

@@ -1,7 +1,7 @@
 /* worker.h - one worker process, seen from the host
 **
-** Owns what host and worker share: the memory, the file its Python stack goes
-** to when it crashes, and the reference to the template that forked it. Sends
+** Owns what host and worker share: the memory, and the file its Python stack
+** goes to when it crashes. Borrows the template that forked it. Sends
 ** requests and receives replies; knows nothing of definitions.
 */
 #ifndef PYUDF_ENGINE_WORKER_H
@@ -28,9 +28,9 @@ struct worker {
   uint64_t max_len; /* the limit that the worker was told last */
 };
 
-/* Starts a worker into a zeroed struct. */
+/* Starts a worker into a zeroed struct. The template has to outlive it. */
 int worker_open(struct worker *worker, const struct engine_host *host,
-                struct err *err);
+                struct template *template, struct err *err);
 
 /* Lets it quit by itself, within a grace; the struct is zero after. */
 void worker_close(struct worker *worker);

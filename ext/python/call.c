@@ -69,7 +69,7 @@ int call_vector(struct runtime_space *space, const struct callable *callable,
   int rc = 0;
   call_release(space);
   if (callable->skip_null && any_none(args, argc)) {
-    *result = value_null();
+    value_set_null(result);
     for (uint32_t i = 0; i < argc; i++) Py_DECREF(args[i]);
     return 0;
   }

@@ -75,8 +75,7 @@ static int bytes_out(PyObject *bytes, enum value_type type,
   char *data;
   Py_ssize_t len;
   if (PyBytes_AsStringAndSize(bytes, &data, &len)) return -1;
-  *result = value_bytes(type, data, (uint64_t)len);
-  result->flags = VALUE_HELD;
+  value_set_bytes(result, type, VALUE_HELD, data, (uint64_t)len);
   held->object = bytes;
   return 0;
 }
@@ -85,8 +84,7 @@ static int text_out(PyObject *text, struct value *result, struct held *held) {
   Py_ssize_t len;
   const char *data = PyUnicode_AsUTF8AndSize(text, &len);
   if (data) {
-    *result = value_bytes(VALUE_TEXT, data, (uint64_t)len);
-    result->flags = VALUE_HELD;
+    value_set_bytes(result, VALUE_TEXT, VALUE_HELD, data, (uint64_t)len);
     held->object = text;
     return 0;
   }
@@ -106,8 +104,8 @@ static int text_out(PyObject *text, struct value *result, struct held *held) {
 static int buffer_out(PyObject *object, struct value *result,
                       struct held *held) {
   if (PyObject_GetBuffer(object, &held->view, PyBUF_SIMPLE)) return -1;
-  *result = value_bytes(VALUE_BLOB, held->view.buf, (uint64_t)held->view.len);
-  result->flags = VALUE_HELD;
+  value_set_bytes(result, VALUE_BLOB, VALUE_HELD, held->view.buf,
+                  (uint64_t)held->view.len);
   Py_DECREF(object);
   return 0;
 }
@@ -115,7 +113,7 @@ static int buffer_out(PyObject *object, struct value *result,
 static int real_out(PyObject *real, struct value *result) {
   double number = PyFloat_AsDouble(real);
   if (number == -1.0 && PyErr_Occurred()) return -1;
-  *result = value_real(number);
+  value_set_real(result, number);
   Py_DECREF(real);
   return 0;
 }
@@ -126,7 +124,7 @@ static int integer_out(PyObject *integer, struct value *result) {
   long long number = PyLong_AsLongLongAndOverflow(integer, &overflow);
   if (overflow) return 1;
   if (number == -1 && PyErr_Occurred()) return -1;
-  *result = value_integer(number);
+  value_set_integer(result, number);
   Py_DECREF(integer);
   return 0;
 }
@@ -162,7 +160,7 @@ static int adapted_out(PyObject *object, struct value *result,
     if (!rc) result->flags |= VALUE_JSON;
     Py_DECREF(plain);
   } else if (plain == Py_None) {
-    *result = value_null();
+    value_set_null(result);
     Py_DECREF(plain);
     rc = 0;
   } else {
@@ -182,7 +180,7 @@ int convert_out(PyObject *object, struct value *result, struct held *held) {
   } else if (type == &PyUnicode_Type) {
     rc = text_out(object, result, held);
   } else if (object == Py_None) {
-    *result = value_null();
+    value_set_null(result);
     Py_DECREF(object);
     return 0;
   } else if (type == &PyFloat_Type) {

@@ -3,16 +3,21 @@
 ** Runs in the template, which Python has brought up and which has one thread.
 ** The other end is ext/engine/template.c; control.h says what is spoken.
 **
-** HOW IT WORKS. One poll() over the control socket, a signalfd for SIGCHLD and
+** HOW IT WORKS. While Python brings up what is to be preloaded, which may take
+** for ever, nobody looks at the socket: the kernel then sends SIGKILL as soon as
+** anything happens to it, and only the host's end closing can (O_ASYNC,
+** F_SETSIG). After that, one poll() over the control socket, a signalfd for SIGCHLD and
 ** the host's pidfd. A worker that ends is reaped, how it ended is written into
 ** the memory that it shared with the host, and the host woken. When the host
 ** is gone, so is everything here: workers get SIGKILL, those that still owed a
 ** farewell after their grace; and whatever happens to the template, its workers
-** have PR_SET_PDEATHSIG.
+** have PR_SET_PDEATHSIG. A worker is the leader of a process group, which goes
+** with it: what a function has started does not outlive it.
 */
 #include "forkserver.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,6 +52,8 @@ struct forkserver {
   int signals; /* signalfd */
 };
 
+static struct forkserver server = {.host = -1, .signals = -1};
+
 static int64_t now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -54,23 +61,23 @@ static int64_t now_ms(void) {
 }
 
 /* The new process becomes a worker; never returns. */
-static void become_worker(struct forkserver *server, const int fds[CONTROL_FDS]) {
+_Noreturn static void become_worker(const int fds[CONTROL_FDS]) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != server->pid) _exit(1); /* it died before the prctl */
+  if (getppid() != server.pid) _exit(1); /* it died before the prctl */
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl(PR_SET_NAME, "pyudf-worker");
   setpgid(0, 0); /* what it signals as a group is not the template */
   close(CONTROL_FD);
-  close(server->signals);
-  if (server->host >= 0) close(server->host);
+  close(server.signals);
+  if (server.host >= 0) close(server.host);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  serve_run(fds[CONTROL_FD_SHM], fds[CONTROL_FD_CRASH], server->path);
+  serve_run(fds[CONTROL_FD_SHM], fds[CONTROL_FD_CRASH], server.path);
 }
 
 /* A new child for the two descriptors; its pid, or -errno. */
-static pid_t fork_child(struct forkserver *server, const int fds[CONTROL_FDS]) {
+static pid_t fork_child(const int fds[CONTROL_FDS]) {
   struct child *child = calloc(1, sizeof *child);
   if (!child) return -ENOMEM;
   child->control = shm_control_open(fds[CONTROL_FD_SHM], NULL);
@@ -84,7 +91,7 @@ static pid_t fork_child(struct forkserver *server, const int fds[CONTROL_FDS]) {
   pid_t pid = fork();
   if (pid == 0) {
     PyOS_AfterFork_Child();
-    become_worker(server, fds);
+    become_worker(fds);
   }
   int failed = errno;
   PyOS_AfterFork_Parent();
@@ -94,13 +101,19 @@ static pid_t fork_child(struct forkserver *server, const int fds[CONTROL_FDS]) {
     return -failed;
   }
   child->pid = pid;
-  child->next = server->children;
-  server->children = child;
+  child->next = server.children;
+  server.children = child;
   return pid;
 }
 
-static void reap(struct forkserver *server) {
-  struct child **at = &server->children;
+/* The worker, and what it has started. */
+static void kill_group(pid_t pid) {
+  kill(-pid, SIGKILL);
+  kill(pid, SIGKILL); /* where it was not a leader yet */
+}
+
+static void reap(void) {
+  struct child **at = &server.children;
   while (*at) {
     struct child *child = *at;
     int status;
@@ -108,6 +121,7 @@ static void reap(struct forkserver *server) {
       at = &child->next;
       continue;
     }
+    kill(-child->pid, SIGKILL); /* what is left of its group */
     shm_exit_set(child->control, status);
     shm_control_close(child->control);
     *at = child->next;
@@ -115,21 +129,21 @@ static void reap(struct forkserver *server) {
   }
 }
 
-static struct child *find(struct forkserver *server, pid_t pid) {
-  struct child *child = server->children;
+static struct child *find(pid_t pid) {
+  struct child *child = server.children;
   while (child && child->pid != pid) child = child->next;
   return child;
 }
 
 /* Kills whose grace is over; the time until the next such, -1 with none. */
-static int keep_deadlines(struct forkserver *server) {
+static int keep_deadlines(void) {
   int64_t now = now_ms();
   int64_t next = -1;
-  for (struct child *child = server->children; child; child = child->next) {
+  for (struct child *child = server.children; child; child = child->next) {
     if (!child->deadline_ms) continue;
     int64_t left = child->deadline_ms - now;
     if (left <= 0) {
-      kill(child->pid, SIGKILL);
+      kill_group(child->pid);
       left = CONTROL_GRACE_MS;
     }
     if (next < 0 || left < next) next = left;
@@ -137,45 +151,45 @@ static int keep_deadlines(struct forkserver *server) {
   return (int)next;
 }
 
-static void drain_signals(const struct forkserver *server) {
+static void drain_signals(void) {
   struct signalfd_siginfo info;
-  while (read(server->signals, &info, sizeof info) > 0) continue;
+  while (read(server.signals, &info, sizeof info) > 0) continue;
 }
 
 /* The host has gone, or wants nothing more: workers that were told to quit have
 ** the rest of their grace, the others none. All are reaped, as whoever inherits
 ** them may not do so; but what cannot be killed is not waited for. */
-_Noreturn static void finish(struct forkserver *server, int host_died) {
-  for (struct child *child = server->children; child; child = child->next) {
-    if (host_died || !child->deadline_ms) kill(child->pid, SIGKILL);
+_Noreturn static void finish(int host_died) {
+  for (struct child *child = server.children; child; child = child->next) {
+    if (host_died || !child->deadline_ms) kill_group(child->pid);
   }
   int64_t until = now_ms() + 2 * CONTROL_GRACE_MS;
   for (;;) {
-    drain_signals(server);
-    reap(server);
-    if (!server->children || now_ms() >= until) _exit(0);
-    int ms = keep_deadlines(server);
-    struct pollfd one = {.fd = server->signals, .events = POLLIN};
+    drain_signals();
+    reap();
+    if (!server.children || now_ms() >= until) _exit(0);
+    int ms = keep_deadlines();
+    struct pollfd one = {.fd = server.signals, .events = POLLIN};
     poll(&one, 1, ms < 0 ? CONTROL_GRACE_MS : ms);
   }
 }
 
 /* One message of the host's. */
-static void serve_control(struct forkserver *server) {
+static void serve_control(void) {
   struct control message;
   int fds[CONTROL_FDS];
   int came = control_recv(CONTROL_FD, &message, fds, NULL);
-  if (came == 0) finish(server, 0);
+  if (came == 0) finish(0);
   if (came < 0) return;
-  struct child *child = find(server, message.pid);
+  struct child *child = find(message.pid);
   if (message.type == CONTROL_FORK) {
-    pid_t pid = fork_child(server, fds);
+    pid_t pid = fork_child(fds);
     struct control reply = {.type = CONTROL_FORKED,
                             .pid = pid > 0 ? pid : 0,
                             .error = pid > 0 ? 0 : -pid};
     control_send(CONTROL_FD, &reply, NULL, 0, NULL);
   } else if (message.type == CONTROL_KILL && child) {
-    kill(child->pid, SIGKILL);
+    kill_group(child->pid);
   } else if (message.type == CONTROL_RETIRE && child) {
     child->deadline_ms = now_ms() + CONTROL_GRACE_MS;
   }
@@ -194,50 +208,71 @@ static void start_runtime(void) {
   _exit(1);
 }
 
-/* Who the host is; then, that all is up. What is printed from here on goes to
-** the host's standard error. */
-static int start(struct forkserver *server) {
-  start_runtime();
+/* From here on an event on the control socket kills this process, or (0) does
+** not. */
+static int set_fuse(int on) {
+  int flags = fcntl(CONTROL_FD, F_GETFL);
+  return flags < 0 || fcntl(CONTROL_FD, F_SETOWN, getpid()) ||
+                 fcntl(CONTROL_FD, F_SETSIG, on ? SIGKILL : 0) ||
+                 fcntl(CONTROL_FD, F_SETFL,
+                       on ? flags | O_ASYNC : flags & ~O_ASYNC)
+             ? -1
+             : 0;
+}
+
+PyObject *forkserver_prepare(PyObject *module, PyObject *none) {
+  (void)module;
+  (void)none;
   struct control message;
   int fds[CONTROL_FDS];
-  struct err err = {0};
-  if (control_recv(CONTROL_FD, &message, fds, &err) <= 0) _exit(0);
-  server->host = fds[0];
+  if (control_recv(CONTROL_FD, &message, fds, NULL) <= 0) _exit(0);
+  server.host = fds[0];
   if (fds[1] >= 0) close(fds[1]);
+  /* Blocked before any thread is there: a signalfd gets what no thread takes. */
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   sigprocmask(SIG_BLOCK, &child, NULL);
-  server->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  server->pid = getpid();
-  if (server->signals < 0) return -1;
+  server.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  server.pid = getpid();
+  if (server.signals < 0 || set_fuse(1)) {
+    return PyErr_SetFromErrno(PyExc_OSError);
+  }
+  struct pollfd one = {.fd = CONTROL_FD};
+  if (poll(&one, 1, 0) > 0) _exit(0); /* it closed before the fuse was set */
+  Py_RETURN_NONE;
+}
+
+/* All is up: what is printed from here on goes to the host's standard error. */
+static int start(void) {
+  struct control message = {.type = CONTROL_READY};
+  start_runtime();
+  prctl(PR_SET_NAME, "pyudf-template");
   if (dup2(STDERR_AFTER_START, 2) < 0 || dup2(STDERR_AFTER_START, 1) < 0) {
     return -1;
   }
   close(STDERR_AFTER_START);
-  prctl(PR_SET_NAME, "pyudf-template");
-  message = (struct control){.type = CONTROL_READY};
-  return control_send(CONTROL_FD, &message, NULL, 0, NULL);
+  return set_fuse(0) || control_send(CONTROL_FD, &message, NULL, 0, NULL) ? -1
+                                                                          : 0;
 }
 
 PyObject *forkserver_run(PyObject *module, PyObject *path) {
   (void)module;
-  struct forkserver server = {.host = -1, .signals = -1};
   server.path = PyUnicode_AsUTF8AndSize(path, NULL);
   if (!server.path) return NULL;
-  if (start(&server)) return PyErr_SetFromErrno(PyExc_OSError);
+  if (start()) return PyErr_SetFromErrno(PyExc_OSError);
   for (;;) {
     struct pollfd fds[3] = {{.fd = CONTROL_FD, .events = POLLIN},
                             {.fd = server.signals, .events = POLLIN},
                             {.fd = server.host, .events = POLLIN}};
-    int n = poll(fds, 3, keep_deadlines(&server));
+    int n = poll(fds, 3, keep_deadlines());
     if (n < 0 && errno != EINTR) _exit(1);
     if (n <= 0) continue;
     if (fds[1].revents) {
-      drain_signals(&server);
-      reap(&server);
+      drain_signals();
+      reap();
     }
-    if (fds[2].revents) finish(&server, 1);
-    if (fds[0].revents) serve_control(&server);
+    if (fds[2].revents) finish(1);
+    if (fds[0].revents) serve_control();
   }
 }

@@ -160,6 +160,8 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
 /* ---- the module ---- */
 
 static PyMethodDef methods[] = {
+    {"forkserver_prepare", forkserver_prepare, METH_NOARGS,
+     "forkserver_prepare(): meets the host; only pyudf._worker calls it."},
     {"forkserver", forkserver_run, METH_O,
      "forkserver(path): the template's loop; only pyudf._worker calls it."},
     {NULL, NULL, 0, NULL},

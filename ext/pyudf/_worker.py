@@ -31,6 +31,7 @@ def template(path, modules):
     modules: modules to import before forking, ',' between.
     Raises what importing them raises: the host then shows its last line.
     """
+    _runtime.forkserver_prepare()
     preload()
     sys.path[:0] = [entry for entry in path.split(':') if entry]
     for name in modules.split(','):

@@ -174,7 +174,8 @@ void define_import(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   struct work work;
   begin(&work, ctx, "python_import");
   char *names = NULL;
-  char *module = arguments_text(argv[0], "the module", &work.err);
+  char *module =
+      arguments_module(arguments_text(argv[0], "the module", &work.err));
   if (argc == 2) names = arguments_text(argv[1], "the names", &work.err);
   define(&work, definition_new(DEFINITION_IMPORT, NULL, module, names));
 }

@@ -15,26 +15,17 @@ void plan_init(struct plan *plan, struct session *session) {
                         .order = slot_order_of(session->db)};
 }
 
-static void drop_unregistered(struct registry *registry) {
-  struct slot **at = &registry->slots;
-  while (*at) {
-    struct slot *slot = *at;
-    if (slot_registered(slot)) {
-      at = &slot->next;
-    } else {
-      *at = slot->next;
-      slot_free(slot);
-    }
-  }
-}
-
 void plan_fini(struct plan *plan) {
   for (uint32_t i = 0; i < plan->count; i++) {
     function_unref(plan->entries[i].function);
   }
   free(plan->entries);
   free(plan->replaced);
-  drop_unregistered(&plan->session->registry);
+  while (plan->slots) {
+    struct slot *slot = plan->slots;
+    plan->slots = slot->next;
+    slot_free(slot);
+  }
 }
 
 /* "f with 2 arguments", for errors. */
@@ -75,20 +66,33 @@ static int check_spec(const struct function_spec *spec, struct err *err) {
   return 0;
 }
 
+/* The number of an encoding as pragma_function_list names it. */
+static int encoding_of(const char *name) {
+  if (name && !strcmp(name, "utf16le")) return SQLITE_UTF16LE;
+  if (name && !strcmp(name, "utf16be")) return SQLITE_UTF16BE;
+  return SQLITE_UTF8;
+}
+
 /* 1 where a call of name with nargs arguments would take a function that is not
-** ours away from its callers: SQLite's own or the host's. */
-static int is_foreign(struct session *session, const char *name, int nargs) {
+** ours away from its callers, SQLite's own or the host's; and where there is a
+** slot but the host registered a function of its own over or beside it. */
+static int is_foreign(struct session *session, const struct slot *slot,
+                      const char *name, int nargs) {
   static const char sql[] =
-      "SELECT narg FROM pragma_function_list WHERE name = ?1 COLLATE NOCASE";
+      "SELECT narg, enc FROM pragma_function_list "
+      "WHERE name = ?1 COLLATE NOCASE";
+  if (slot && slot->replaced) return 1;
   sqlite3_stmt *statement = NULL;
   int foreign = 0;
   if (sqlite3_prepare_v2(session->db, sql, -1, &statement, NULL) == SQLITE_OK) {
     sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
     while (!foreign && sqlite3_step(statement) == SQLITE_ROW) {
       int narg = sqlite3_column_int(statement, 0);
-      if (narg != nargs && narg >= 0 && nargs >= 0) continue;
-      const struct slot *slot = registry_slot(&session->registry, name, narg);
-      foreign = !slot || !slot_registered(slot);
+      int encoding =
+          encoding_of((const char *)sqlite3_column_text(statement, 1));
+      if (narg != nargs && (slot || (narg >= 0 && nargs >= 0))) continue;
+      const struct slot *ours = registry_slot(&session->registry, name, narg);
+      foreign = !ours || !ours->shapes[encoding];
     }
   }
   sqlite3_finalize(statement);
@@ -100,22 +104,24 @@ static struct slot *get_slot(struct plan *plan, const char *name, int nargs,
                              struct err *err) {
   struct session *session = plan->session;
   char text[320];
-  struct slot *slot = registry_slot(&session->registry, name, nargs);
+  struct slot *slot = slot_find(plan->slots, name, nargs);
   if (slot) return slot;
-  if (is_foreign(session, name, nargs)) {
+  slot = registry_slot(&session->registry, name, nargs);
+  if (is_foreign(session, slot, name, nargs)) {
     err_set(err, ERR_USAGE,
             "%s is a function of SQLite's own or of the host's: give it another "
             "name, which python_import does by '%s as my_%s'",
             describe(name, nargs, text), name, name);
     return NULL;
   }
+  if (slot) return slot;
   slot = slot_new(session, name, nargs);
   if (!slot) {
     err_nomem(err);
     return NULL;
   }
-  slot->next = session->registry.slots;
-  session->registry.slots = slot;
+  slot->next = plan->slots;
+  plan->slots = slot;
   return slot;
 }
 
@@ -178,6 +184,7 @@ static int add_function(struct plan *plan, struct function *function,
   for (struct slot *slot = registry->slots; slot; slot = slot->next) {
     if (slot->function || sqlite3_stricmp(slot->name, spec->name)) continue;
     if (find_entry(plan, slot)) continue;
+    if (is_foreign(plan->session, slot, slot->name, slot->nargs)) continue;
     if (add_entry(plan, slot, function, err)) return -1;
   }
   return 0;
@@ -229,12 +236,24 @@ int plan_add(struct plan *plan, struct program_item *item,
   return 0;
 }
 
+/* What SQLite knows has to stay: the new slot becomes the registry's. */
+static void hand_over(struct plan *plan, struct slot *slot) {
+  struct registry *registry = &plan->session->registry;
+  struct slot **at = &plan->slots;
+  while (*at && *at != slot) at = &(*at)->next;
+  if (!*at) return;
+  *at = slot->next;
+  slot->next = registry->slots;
+  registry->slots = slot;
+}
+
 int plan_bind(struct plan *plan, struct err *err) {
   for (uint32_t i = 0; i < plan->count; i++) {
     struct plan_entry *entry = &plan->entries[i];
     if (slot_bind(entry->slot, &entry->function->spec, plan->order, err)) {
       return -1;
     }
+    hand_over(plan, entry->slot);
   }
   return 0;
 }
@@ -251,6 +270,40 @@ void plan_commit(struct plan *plan) {
   }
 }
 
+/* 1 where a name needs quotes in a call. Which keywords do, only SQLite's parser
+** knows: a call is compiled and not run. The '-' keeps DISTINCT and ALL from being
+** read as what a query may begin with, the missing argument NOT as an operator. */
+static int needs_quotes(sqlite3 *db, const char *name) {
+  static const char digits[] = "0123456789$";
+  static const char letters[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+  if (strchr(digits, *name)) return 1;
+  for (const char *p = name; *p; p++) {
+    if (!strchr(digits, *p) && !strchr(letters, *p) && !(*p & 0x80)) return 1;
+  }
+  if (!sqlite3_keyword_check(name, (int)strlen(name))) return 0;
+  sqlite3_stmt *statement = NULL;
+  char sql[NAME_MAX_LEN + 20];
+  snprintf(sql, sizeof sql, "SELECT -%s()", name);
+  int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+  sqlite3_finalize(statement);
+  return rc == SQLITE_ERROR && strstr(sqlite3_errmsg(db), "syntax error");
+}
+
+static void add_name(struct buf *names, sqlite3 *db, const char *name) {
+  if (!needs_quotes(db, name)) {
+    buf_add_text(names, name);
+    return;
+  }
+  char *quoted = sqlite3_mprintf("\"%w\"", name);
+  if (quoted) {
+    buf_add_text(names, quoted);
+  } else {
+    names->failed = 1;
+  }
+  sqlite3_free(quoted);
+}
+
 void plan_names(const struct plan *plan, struct buf *names) {
   for (uint32_t i = 0; i < plan->count; i++) {
     const char *name = plan->entries[i].function->spec.name;
@@ -258,6 +311,6 @@ void plan_names(const struct plan *plan, struct buf *names) {
     while (strcmp(plan->entries[seen].function->spec.name, name)) seen++;
     if (seen < i) continue;
     if (names->len) buf_add_text(names, ",");
-    buf_add_text(names, name);
+    add_name(names, plan->session->db, name);
   }
 }

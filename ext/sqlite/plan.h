@@ -1,7 +1,9 @@
 /* plan.h - a change of the registry, all or nothing
 **
 ** What python_define, python_import and python_reload made goes into a plan; all
-** that can fail happens before plan_commit(), which cannot.
+** that can fail happens before plan_commit(), which cannot. Until then code of the
+** user's may run that defines and drops by itself, on the same connection: a plan
+** therefore owns its new slots until SQLite knows them.
 */
 #ifndef PYUDF_PLAN_H
 #define PYUDF_PLAN_H
@@ -11,7 +13,7 @@
 
 /* A slot and what it will stand for. */
 struct plan_entry {
-  struct slot *slot;         /* in the registry, perhaps only since the plan */
+  struct slot *slot;         /* the registry's or the plan's */
   struct function *function; /* with a ref */
 };
 
@@ -21,13 +23,14 @@ struct plan {
   struct plan_entry *entries;
   uint32_t count;
   uint32_t size;
+  struct slot *slots; /* new ones, until plan_bind() */
   struct program_item **replaced; /* reloaded definitions */
   uint32_t replaced_count;
 };
 
 void plan_init(struct plan *plan, struct session *session);
 
-/* Frees it; slots that came with the plan and were not registered go away. */
+/* Frees it, and the slots that were not registered. */
 void plan_fini(struct plan *plan);
 
 /* Puts a definition's functions in; takes their strings out of the manifest.
@@ -43,7 +46,8 @@ int plan_bind(struct plan *plan, struct err *err);
 /* Swaps: from here on calls go to the new functions. */
 void plan_commit(struct plan *plan);
 
-/* The names of the functions, once each, with ',' between. */
+/* The names of the functions, once each, with ',' between, in quotes where a call
+** wants them. After plan_bind(). */
 void plan_names(const struct plan *plan, struct buf *names);
 
 #endif

@@ -122,7 +122,8 @@ static int file_close(sqlite3_file *file)
 
 /*
 ** Whose PRAGMA is it? With a shared cache the file has several connections, some without a hook: theirs is not ours to
-** answer. The authorizer knows. Where it is not ours, the one that compiles now. The hook found cannot end meanwhile: it takes its connection's mutex, and this thread has that.
+** answer. The authorizer knows. Where it is not ours, the one that compiles now. The hook found cannot end meanwhile: that
+** takes its connection's mutex, and this thread has it.
 */
 static struct pragma_hook *file_asker(struct file_wrap *wrap, int *unsure)
 {

@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void item_free(struct program_item *item) {
   definition_free(item->definition);
@@ -65,22 +66,28 @@ void program_unref(struct program *program, struct program_item *item) {
   if (--item->refs == 0) program->dead++;
 }
 
+static void take_away(struct program *program, uint32_t at) {
+  struct engine_program *list = &program->list;
+  uint32_t after = --list->count - at;
+  memmove(&program->items[at], &program->items[at + 1],
+          after * sizeof *program->items);
+  memmove(&list->items[at], &list->items[at + 1], after * sizeof *list->items);
+  list->last_serial = list->count ? list->items[list->count - 1]->serial : 0;
+  program->dead--;
+}
+
 void program_sweep(struct program *program,
                    void (*forget)(void *arg, uint32_t definition_id),
                    void *arg) {
-  uint32_t kept = 0;
-  for (uint32_t i = 0; i < program->list.count; i++) {
+  uint32_t i = 0;
+  while (i < program->list.count) {
     struct program_item *item = program->items[i];
     if (item->refs) {
-      program->items[kept] = item;
-      program->list.items[kept++] = item->definition;
-    }  else {
-      forget(arg, item->definition->id);
-      item_free(item);
+      i++;
+      continue;
     }
+    forget(arg, item->definition->id); /* may add to the list */
+    take_away(program, i);
+    item_free(item);
   }
-  program->list.count = kept;
-  program->list.last_serial =
-      kept ? program->list.items[kept - 1]->serial : 0;
-  program->dead = 0;
 }

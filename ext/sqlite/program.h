@@ -45,8 +45,9 @@ void program_ref(struct program_item *item);
 ** until program_sweep(). */
 void program_unref(struct program *program, struct program_item *item);
 
-/* Takes the dead items away and frees them; calls forget for each. Only while no
-** engine works. */
+/* Takes the dead items away and frees them; calls forget for each, which may run
+** code of the user's (close()) that adds definitions and lets others die, but must
+** not sweep. Only while no engine works. */
 void program_sweep(struct program *program,
                    void (*forget)(void *arg, uint32_t definition_id), void *arg);
 

@@ -3,6 +3,8 @@
 ** Registers everything that is named python_*. Nothing is started here: Python,
 ** or a worker, comes up with the first call that needs it.
 */
+#include <pthread.h>
+
 #include "define.h"
 #include "evaluate.h"
 #include "introspect.h"
@@ -45,19 +47,34 @@ static int register_all(struct session *session) {
   return rc;
 }
 
+/* There is one table for all connections: a call of one copy's function with the
+** other's connection would crash, and while there are sessions other threads read
+** it. -1 where it cannot be had. */
+static int set_api(const sqlite3_api_routines *api) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  int rc = 0;
+  pthread_mutex_lock(&lock);
+  if (sqlite3_api != api) {
+    if (sqlite3_api && session_any()) {
+      rc = -1;
+    } else {
+      SQLITE_EXTENSION_INIT2(api);
+    }
+  }
+  pthread_mutex_unlock(&lock);
+  return rc;
+}
+
 EXPORT int sqlite3_pyudf_init(sqlite3 *db, char **message,
                               const sqlite3_api_routines *api);
 
 EXPORT int sqlite3_pyudf_init(sqlite3 *db, char **message,
                               const sqlite3_api_routines *api) {
   struct err err = {0};
-  if (sqlite3_api && sqlite3_api != api && session_any()) {
-    /* There is one table for all connections: a call of one copy's function with
-    ** the other's connection would crash. */
+  if (set_api(api)) {
     *message = api->mprintf("pyudf serves another copy of SQLite in this process");
     return SQLITE_ERROR;
   }
-  SQLITE_EXTENSION_INIT2(api);
   struct session *session = session_get(db, &err);
   if (!session) {
     *message = errors_message(&err);

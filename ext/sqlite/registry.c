@@ -15,11 +15,7 @@ void registry_fini(struct registry *registry) {
 
 struct slot *registry_slot(const struct registry *registry, const char *name,
                            int nargs) {
-  struct slot *slot = registry->slots;
-  while (slot && (slot->nargs != nargs || sqlite3_stricmp(slot->name, name))) {
-    slot = slot->next;
-  }
-  return slot;
+  return slot_find(registry->slots, name, nargs);
 }
 
 int registry_drop(struct registry *registry, const char *name,

@@ -7,13 +7,14 @@
 
 /* Starts as {0}. */
 struct registry {
-  struct slot *slots;         /* each name and number of arguments once */
+  struct slot *slots;         /* known to SQLite; each name and number of
+                              ** arguments once */
   struct function *functions; /* all that live */
 };
 
 void registry_fini(struct registry *registry);
 
-/* NULL where there is none. ASCII case does not matter, as in SQLite. */
+/* See slot_find(). */
 struct slot *registry_slot(const struct registry *registry, const char *name,
                            int nargs);
 

@@ -83,6 +83,20 @@ static struct session *session_new(sqlite3 *db, struct err *err) {
   return session;
 }
 
+/* 1 where another copy of pyudf, from another file, is loaded already. */
+static int is_taken(sqlite3 *db) {
+  sqlite3_stmt *statement = NULL;
+  int taken = 0;
+  /* As a PRAGMA it reads no schema, which the host may not want yet. */
+  int rc = sqlite3_prepare_v2(db, "PRAGMA function_list", -1, &statement, NULL);
+  while (rc == SQLITE_OK && !taken && sqlite3_step(statement) == SQLITE_ROW) {
+    const char *name = (const char *)sqlite3_column_text(statement, 0);
+    taken = name && !sqlite3_stricmp(name, "pyudf_version");
+  }
+  sqlite3_finalize(statement);
+  return taken;
+}
+
 struct session *session_get(sqlite3 *db, struct err *err) {
   pthread_mutex_lock(&sessions_lock);
   struct session *session = sessions;
@@ -91,6 +105,10 @@ struct session *session_get(sqlite3 *db, struct err *err) {
   if (session) {
     session_ref(session);
     return session;
+  }
+  if (is_taken(db)) {
+    err_set(err, ERR_USAGE, "another copy of pyudf serves this connection");
+    return NULL;
   }
   package_find();
   session = session_new(db, err);
@@ -159,7 +177,9 @@ static void forget(void *arg, uint32_t definition_id) {
 
 void session_settle(struct session *session) {
   if (session->depth) return;
+  session->depth++; /* what it runs must not come here again */
   if (session->program.dead) program_sweep(&session->program, forget, session);
+  session->depth--;
   if (session->ended) {
     session->ended = 0;
     for (int i = 0; i < ENGINE_MODES; i++) {

@@ -36,7 +36,7 @@ struct session {
 };
 
 /* The session of a connection, made if there is none; with one more ref. NULL
-** and err set on failure. */
+** and err set on failure, or where another copy of pyudf.so has one. */
 struct session *session_get(sqlite3 *db, struct err *err);
 
 /* 1 while the process has any session. */

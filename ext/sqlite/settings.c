@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "../base/buf.h"
+#include "arguments.h"
 #include "nearest.h"
 
 #ifndef PYUDF_DEFAULT_PYTHON
@@ -21,6 +23,7 @@ enum setting_type {
   TYPE_SWITCH, /* on, off and their other spellings */
   TYPE_COUNT,  /* 0 to `max` */
   TYPE_TEXT,   /* anything */
+  TYPE_PATHS,  /* the same; relative paths are made absolute when it is set */
   TYPE_FILLED  /* anything but the empty text */
 };
 
@@ -48,7 +51,7 @@ static const struct setting_spec specs[SETTING_COUNT] = {
          .alias = "PYUDF_PYTHON", .accepts = "the path of a Python",
          .help = "the Python that runs the functions, a virtual environment's too"},
     [SETTING_PATH] =
-        {.name = "python_path", .type = TYPE_TEXT, .initial = "",
+        {.name = "python_path", .type = TYPE_PATHS, .initial = "",
          .restarts = 1, .accepts = "directories with ':' between",
          .help = "entries put before sys.path, with ':' between"},
     [SETTING_PRELOAD] =
@@ -115,9 +118,35 @@ static const char *canonical(const struct setting_spec *spec, const char *value,
     case TYPE_FILLED:
       return *value ? value : NULL;
     case TYPE_TEXT:
+    case TYPE_PATHS:
       return value;
   }
   return NULL;
+}
+
+/* Relative to the directory that the host is in now, and not to a worker's. */
+static char *absolute_paths(const char *text) {
+  struct buf paths = {0};
+  buf_add_text(&paths, "");
+  for (;;) {
+    size_t len = strcspn(text, ":");
+    char *path = arguments_absolute(text, len);
+    if (path) {
+      buf_add_text(&paths, path);
+    } else {
+      paths.failed = 1;
+    }
+    free(path);
+    text += len;
+    if (!*text) return buf_take(&paths);
+    buf_add_text(&paths, ":");
+    text++;
+  }
+}
+
+/* A new copy of an accepted value, as it is kept. */
+static char *keep(const struct setting_spec *spec, const char *text) {
+  return spec->type == TYPE_PATHS ? absolute_paths(text) : strdup(text);
 }
 
 static int refuse(const struct setting_spec *spec, const char *from,
@@ -184,7 +213,7 @@ static int init_one(struct settings *settings, int id, struct err *err) {
       text = value;
     }
   }
-  setting->text = strdup(text);
+  setting->text = keep(spec, text);
   return setting->text ? 0 : err_nomem(err);
 }
 
@@ -244,7 +273,7 @@ int settings_set(struct settings *settings, int id, const char *value,
   const char *text = value ? canonical(spec, value, number)
                            : setting_default(settings, id);
   if (!text) return refuse(spec, "", value, err);
-  char *copy = strdup(text);
+  char *copy = keep(spec, text);
   if (!copy) return err_nomem(err);
   int changed = strcmp(copy, setting->text) != 0;
   free(setting->text);

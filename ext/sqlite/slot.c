@@ -77,9 +77,12 @@ void slot_free(struct slot *slot) {
   free(slot);
 }
 
-int slot_registered(const struct slot *slot) {
-  return slot->shapes[SQLITE_UTF8] || slot->shapes[SQLITE_UTF16LE] ||
-         slot->shapes[SQLITE_UTF16BE];
+struct slot *slot_find(struct slot *slots, const char *name, int nargs) {
+  struct slot *slot = slots;
+  while (slot && (slot->nargs != nargs || sqlite3_stricmp(slot->name, name))) {
+    slot = slot->next;
+  }
+  return slot;
 }
 
 /* What SQLite holds to: the kind and its flags, in one number that is not 0. */
@@ -104,9 +107,11 @@ int slot_can_bind(const struct slot *slot, const struct function_spec *spec,
   return at < SLOT_ENCODINGS - 1 || slot->shapes[order[at]] == shape_of(spec);
 }
 
-/* SQLite calls this also when the registration fails. */
+/* SQLite calls this when the host registers another function in its place, when
+** the connection closes, and when the registration fails. */
 static void slot_destroy(void *arg) {
   struct slot *slot = arg;
+  slot->replaced = 1;
   session_unref(slot->session);
 }
 
@@ -119,6 +124,7 @@ int slot_bind(struct slot *slot, const struct function_spec *spec,
   if (at >= 0 && slot->shapes[order[at]] == shape) return 0;
   assert(at < SLOT_ENCODINGS - 1);
   uint8_t encoding = order[at + 1];
+  int replaced = slot->replaced;
   session_ref(slot->session);
   int rc = sqlite3_create_function_v2(
       slot->session->db, slot->name, slot->nargs,
@@ -128,6 +134,7 @@ int slot_bind(struct slot *slot, const struct function_spec *spec,
     slot->shapes[encoding] = shape;
     return 0;
   }
+  slot->replaced = replaced;
   if (rc == SQLITE_NOMEM) return err_nomem(err);
   return err_set(err, ERR_USAGE, "SQLite does not register %s: %s", slot->name,
                  sqlite3_errstr(rc));
