@@ -22,9 +22,9 @@ report() {
 }
 
 # The lines of a TAP stream as words: +LINE passed, ~LINE skipped, -LINE failed. A plan that does not fit, or none, adds
-# a word, and so does a number out of order.
+# a word, and so does a number out of order. Without a sanitizer's runtime preloaded, which ends mawk.
 summary() {
-    awk '
+    LD_PRELOAD='' awk '
         function word(sign) {
             match($0, /:[0-9]+ /)
             printf "%s%s", s, sign (RSTART ? substr($0, RSTART + 1, RLENGTH - 2) : "0")

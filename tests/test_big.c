@@ -91,7 +91,12 @@ static void test_mode(const char *mode) {
     long peak = status_mib(getpid(), "VmHWM:");
     if (other) peak += status_mib(worker, "VmHWM:");
     double copies = (double)(peak - before) * MIB / BIG;
-    ok(copies > 0.9 && copies < 4.1, "%s: in %.2f copies", mode, copies);
+    const char *sanitizer = getenv("PYUDF_SANITIZER");
+    if (sanitizer && *sanitizer) {
+      ok(1, "%s: few copies # SKIP a sanitizer keeps freed memory", mode);
+    } else {
+      ok(copies > 0.9 && copies < 4.1, "%s: in %.2f copies", mode, copies);
+    }
   }
   sqlite3_int64 got = ask("SELECT length(made(1000000000))", &rc);
   ok(rc == SQLITE_OK && got == 1000000000, "%s: a blob of just the limit", mode);

@@ -5,6 +5,7 @@
 ** package and $PYUDF_PYTHON.
 */
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -231,6 +232,42 @@ static void test_interrupt(struct session *s) {
   ok(call_int(s, nap, 0) == 0, "%s: and the next call is fine", s->mode);
 }
 
+/* A definition that fails when it is made again takes the others with it. */
+static void test_broken(struct session *s, const char *how, int crashes) {
+  char path[] = "/tmp/pyudf-engine.XXXXXX", source[256];
+  struct err err = {0};
+  struct value argv = value_integer(1), result;
+  int fd = mkstemp(path);
+  close(fd);
+  unlink(path);
+  snprintf(source, sizeof source,
+           "import os\nif os.path.exists('%s'): %s\ndef f(x): return x", path,
+           how);
+  int broken = define(s, source, NULL);
+  int fine = define(s, "import os\ndef fine(x): return os.getpid()", NULL);
+  ok(call_int(s, broken, 4) == 4, "%s: %s: fine at first", s->mode, how);
+  close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  s->settings.epoch++;
+  if (crashes) {
+    ok(call(s, fine, &argv, 1, &result, &err) &&
+           error_has(&err, ERR_CRASH, "SIGABRT"),
+       "%s: one statement is lost", s->mode);
+  }
+  int64_t pid = call_int(s, fine, 0);
+  ok(pid > 0, "%s: %s: the other function works", s->mode, how);
+  for (int i = 0; i < 2; i++) {
+    ok(call(s, broken, &argv, 1, &result, &err) &&
+           error_has(&err, crashes ? ERR_CRASH : ERR_PYTHON,
+                     crashes ? "define it anew" : "ValueError: no"),
+       "%s: the broken one says so", s->mode);
+  }
+  ok(call_int(s, fine, 0) == pid, "%s: and costs no worker", s->mode);
+  unlink(path);
+  if (!crashes) {
+    ok(call_int(s, broken, 5) == 5, "%s: it is mended with its cause", s->mode);
+  }
+}
+
 static int count_entries(const char *path) {
   int count = 0;
   DIR *dir = opendir(path);
@@ -303,7 +340,9 @@ int main(int argc, char **argv) {
     test_values(&s);
     test_errors(&s);
     test_anew(&s);
+    test_broken(&s, "raise ValueError('no')", 0);
     if (mode == ENGINE_PROCESS) {
+      test_broken(&s, "os.abort()", 1);
       test_crash(&s);
       test_interrupt(&s);
       test_fork(&s);

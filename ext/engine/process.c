@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "modes.h"
+#include "replay.h"
 #include "worker.h"
 
 struct process {
@@ -17,7 +18,7 @@ struct process {
   struct template *template; /* NULL until the first use */
   struct worker worker;
   uint64_t settings_epoch; /* of the settings that both were started with */
-  uint64_t made;           /* serial of the newest definition it has */
+  struct replay replay;
 };
 
 static struct process *process_of(struct engine *engine) {
@@ -61,7 +62,7 @@ static int start(struct process *process, struct err *err) {
     template_put(process->template);
     process->template = NULL;
   }
-  process->made = 0;
+  replay_restart(&process->replay);
   process->settings_epoch = host->settings->epoch;
   if (!process->template && template_get(host, &process->template, err)) {
     return -1;
@@ -75,25 +76,28 @@ static void stop(struct process *process) {
   process->template = NULL;
 }
 
+static int make_again(void *engine, const struct definition *definition,
+                      struct err *err) {
+  struct process *process = engine;
+  struct value manifest;
+  if (make(process, definition, &manifest, err)) return -1;
+  drop(process, &manifest);
+  return 0;
+}
+
 /* The slow part of ready(). */
 static int make_ready(struct process *process, struct err *err) {
   const struct engine_host *host = process->engine.host;
   struct worker *worker = &process->worker;
-  if (process->settings_epoch != host->settings->epoch) stop(process);
+  if (process->settings_epoch != host->settings->epoch) {
+    stop(process);
+    process->replay = (struct replay){0};
+  }
   if (!worker_usable(worker)) {
     worker_kill(worker); /* what is left of it */
     if (start(process, err)) return -1;
   }
-  for (uint32_t i = 0; i < host->program->count; i++) {
-    const struct definition *definition = host->program->items[i];
-    if (definition->serial <= process->made) continue;
-    struct value manifest;
-    if (make(process, definition, &manifest, err)) return -1;
-    drop(process, &manifest);
-    process->made = definition->serial;
-  }
-  process->made = host->program->last_serial;
-  return 0;
+  return replay_run(&process->replay, host->program, make_again, process, err);
 }
 
 /* A worker that has all definitions. */
@@ -101,7 +105,7 @@ static inline int ready(struct process *process, struct err *err) {
   const struct engine_host *host = process->engine.host;
   if (worker_usable(&process->worker) &&
       process->settings_epoch == host->settings->epoch &&
-      process->made == host->program->last_serial) {
+      process->replay.made == host->program->last_serial) {
     return 0;
   }
   return make_ready(process, err);
@@ -121,12 +125,13 @@ static int process_define(struct engine *engine,
   if (ready(process, err) || make(process, definition, &encoded, err)) return -1;
   int rc = manifest_decode(encoded.data, encoded.len, manifest, err);
   drop(process, &encoded);
-  if (!rc) process->made = definition->serial;
+  if (!rc) process->replay.made = definition->serial;
   return rc;
 }
 
 static void process_forget(struct engine *engine, uint32_t definition_id) {
   struct process *process = process_of(engine);
+  replay_forget(&process->replay, definition_id);
   if (!worker_usable(&process->worker)) return;
   struct wire_head head = {.type = WIRE_FORGET, .a = definition_id};
   worker_send(&process->worker, &head, NULL, 0, NULL);
@@ -136,7 +141,11 @@ static int process_call(struct engine *engine, struct engine_function function,
                         const struct value *argv, uint32_t argc,
                         struct value *result, struct err *err) {
   struct process *process = process_of(engine);
-  if (ready(process, err)) return -1;
+  if (ready(process, err) ||
+      replay_check(&process->replay, engine->host->program,
+                   function.definition_id, make_again, process, err)) {
+    return -1;
+  }
   struct wire_head head = {
       .type = WIRE_CALL, .a = function.definition_id, .b = function.index};
   return ask(process, head, argv, argc, result, err);

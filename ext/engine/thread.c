@@ -26,6 +26,7 @@
 
 #include "embed.h"
 #include "modes.h"
+#include "replay.h"
 #include "watch.h"
 
 enum { KEPT_WAIT_MS = 5000 };
@@ -63,7 +64,7 @@ struct thread {
   int owned;                     /* 1: Python is ours */
   struct runtime_space *space;
   uint64_t settings_epoch; /* of the settings the space was made with */
-  uint64_t made;           /* serial of the newest definition it has */
+  struct replay replay;
   uint32_t calls;          /* under way in this session */
   struct watch watch;
 };
@@ -183,7 +184,15 @@ static int make(struct thread *thread, const struct definition *definition,
   return thread->runtime->define(thread->space, definition, manifest, err);
 }
 
-/* The slow part of ready(). */
+static int make_again(void *engine, const struct definition *definition,
+                      struct err *err) {
+  struct buf manifest = {0};
+  int rc = make(engine, definition, &manifest, err);
+  buf_fini(&manifest);
+  return rc;
+}
+
+/* The slow part of begin(). */
 static __attribute__((noinline)) int make_ready(struct thread *thread, struct err *err) {
   const struct engine_host *host = thread->engine.host;
   /* Not under the feet of a call that changed a setting. */
@@ -193,7 +202,7 @@ static __attribute__((noinline)) int make_ready(struct thread *thread, struct er
     thread->space = NULL;
   }
   if (!thread->space) {
-    thread->made = 0;
+    thread->replay = (struct replay){0};
     thread->space = thread->runtime->space_new(host->settings->path, err);
     if (!thread->space) return -1;
     thread->settings_epoch = host->settings->epoch;
@@ -203,17 +212,7 @@ static __attribute__((noinline)) int make_ready(struct thread *thread, struct er
       return -1;
     }
   }
-  for (uint32_t i = 0; i < host->program->count; i++) {
-    const struct definition *definition = host->program->items[i];
-    if (definition->serial <= thread->made) continue;
-    struct buf manifest = {0};
-    int rc = make(thread, definition, &manifest, err);
-    buf_fini(&manifest);
-    if (rc) return -1;
-    thread->made = definition->serial;
-  }
-  thread->made = host->program->last_serial;
-  return 0;
+  return replay_run(&thread->replay, host->program, make_again, thread, err);
 }
 
 /* Python, at the first call and where the settings have changed. */
@@ -236,7 +235,7 @@ static inline __attribute__((always_inline)) int begin(struct thread *thread, st
   if (enter(thread, err)) return -2;
   if (!thread->calls++) watch_begin(&thread->watch);
   if (thread->space && thread->settings_epoch == host->settings->epoch &&
-      thread->made == host->program->last_serial) {
+      thread->replay.made == host->program->last_serial) {
     return 0;
   }
   return make_ready(thread, err);
@@ -286,13 +285,14 @@ static int thread_define(struct engine *engine,
   rc = finish(thread, rc, &none, err);
   if (!rc && encoded.failed) rc = err_nomem(err);
   if (!rc) rc = manifest_decode(encoded.data, encoded.len, manifest, err);
-  if (!rc) thread->made = definition->serial;
+  if (!rc) thread->replay.made = definition->serial;
   buf_fini(&encoded);
   return rc;
 }
 
 static void thread_forget(struct engine *engine, uint32_t definition_id) {
   struct thread *thread = thread_of(engine);
+  replay_forget(&thread->replay, definition_id);
   if (!thread->space || enter(thread, NULL)) return;
   thread->runtime->forget(thread->space, definition_id);
   leave(thread);
@@ -304,6 +304,10 @@ static int thread_call(struct engine *engine, struct engine_function function,
   struct thread *thread = thread_of(engine);
   int rc = begin(thread, err);
   if (rc == -2) return -1;
+  if (!rc) {
+    rc = replay_check(&thread->replay, engine->host->program,
+                      function.definition_id, make_again, thread, err);
+  }
   if (!rc) {
     rc = thread->runtime->call(thread->space, function.definition_id,
                                function.index, argv, argc, result, err);
