@@ -120,7 +120,8 @@ static void pipe_round_trips(long count, struct reply *reply) {
   close(there[0]);
   close(back[1]);
   /* The first one waits until the other process is up. */
-  int ok = pid > 0 && write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1;
+  int ok =
+      pid > 0 && write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1;
   uint64_t began = now_ns();
   for (long i = 0; ok && i < count; i++) {
     ok = write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1;

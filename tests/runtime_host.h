@@ -34,16 +34,16 @@ static inline char *ask(const char *python, const char *code) {
 
 /* NULL where the Python has no shared library. */
 static inline void *libpython_open(const char *python) {
-  char *path = ask(python,
-                   "import os, sys, sysconfig as s; v = s.get_config_var; "
-                   "n = 'libpython%d.%d.so' % sys.version_info[:2]; "
-                   "d = [v('LIBDIR'), os.path.join(v('LIBDIR'), "
-                   "v('MULTIARCH') or '')]; "
-                   "p = [os.path.join(i, j) for i in d for j in (n + '.1.0', n, "
-                   "n + '.1')]; "
-                   "print(next((i for i in p if os.path.exists(i)), ''))");
-  void *library =
-      path && *path ? dlopen(path, RTLD_NOW | RTLD_GLOBAL) : NULL;
+  char *path =
+      ask(python,
+          "import os, sys, sysconfig as s; v = s.get_config_var; "
+          "n = 'libpython%d.%d.so' % sys.version_info[:2]; "
+          "d = [v('LIBDIR'), os.path.join(v('LIBDIR'), "
+          "v('MULTIARCH') or '')]; "
+          "p = [os.path.join(i, j) for i in d for j in (n + '.1.0', n, "
+          "n + '.1')]; "
+          "print(next((i for i in p if os.path.exists(i)), ''))");
+  void *library = path && *path ? dlopen(path, RTLD_NOW | RTLD_GLOBAL) : NULL;
   printf("# libpython: %s%s\n", path ? path : "none",
          library ? "" : " (not loaded)");
   free(path);
@@ -77,8 +77,8 @@ static inline void python_start(void *library, const char *python) {
 
 /* Defines; the id, or 0 with err set. */
 static inline uint32_t define_as(enum definition_kind kind, const char *name,
-                          const char *source, const char *names,
-                          struct manifest **manifest, struct err *err) {
+                                 const char *source, const char *names,
+                                 struct manifest **manifest, struct err *err) {
   struct buf encoded = {0};
   char module[64];
   uint32_t id = ++next_id;
@@ -122,7 +122,7 @@ static inline int same(const struct value *a, const struct value *b) {
 
 /* One call of one argument; the result as wanted? */
 static inline int gives(uint32_t id, uint32_t index, struct value arg,
-                 struct value want) {
+                        struct value want) {
   struct value got = {0};
   struct err err = {0};
   int rc = rt->call(space, id, index, &arg, 1, &got, &err);
@@ -159,8 +159,8 @@ static inline int evals(const char *expression, struct value want) {
 }
 
 /* Evaluates what fails: type and text as wanted (NULL: any)? */
-static inline int fails(const char *expression, enum err_code code, const char *type,
-                 const char *message) {
+static inline int fails(const char *expression, enum err_code code,
+                        const char *type, const char *message) {
   struct value got = {0};
   struct err err = {0};
   int rc = rt->eval(space, expression, NULL, 0, &got, &err);

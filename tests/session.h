@@ -51,10 +51,11 @@ static inline int shown(const char *sql) {
   return len > 60 ? 60 : (int)len;
 }
 
-static inline void is_at(int line, sqlite3 *db, const char *sql, const char *expected) {
+static inline void is_at(int line, sqlite3 *db, const char *sql,
+                         const char *expected) {
   const char *got = ask(db, sql);
-  if (!ok(!strcmp(got, expected), "%s, line %d: %.*s", mode, line,
-          shown(sql), sql)) {
+  if (!ok(!strcmp(got, expected), "%s, line %d: %.*s", mode, line, shown(sql),
+          sql)) {
     printf("# expected %s\n#      got %s\n", expected, got);
   }
 }
@@ -62,7 +63,7 @@ static inline void is_at(int line, sqlite3 *db, const char *sql, const char *exp
 #define contains(db, sql, part) contains_at(__LINE__, db, sql, part)
 
 static inline void contains_at(int line, sqlite3 *db, const char *sql,
-                        const char *part) {
+                               const char *part) {
   const char *got = ask(db, sql);
   if (!ok(strstr(got, part) != NULL, "%s, line %d: %.*s", mode, line,
           shown(sql), sql)) {
@@ -118,7 +119,8 @@ static inline const char *step(sqlite3_stmt *statement) {
 
 #define next_is(statement, expected) next_at(__LINE__, statement, expected)
 
-static inline void next_at(int line, sqlite3_stmt *statement, const char *expected) {
+static inline void next_at(int line, sqlite3_stmt *statement,
+                           const char *expected) {
   const char *got = step(statement);
   if (!ok(!strcmp(got, expected), "%s, line %d: next row", mode, line)) {
     printf("# expected %s\n#      got %s\n", expected, got);

@@ -9,7 +9,8 @@
 
 static int tap_count, tap_failed;
 
-#define ok(condition, ...) tap_ok(!!(condition), __FILE__, __LINE__, __VA_ARGS__)
+#define ok(condition, ...) \
+  tap_ok(!!(condition), __FILE__, __LINE__, __VA_ARGS__)
 
 __attribute__((format(printf, 4, 5))) static inline int tap_ok(
     int good, const char *file, int line, const char *format, ...) {

@@ -68,14 +68,17 @@ static void test_mode(const char *mode) {
   ask("SELECT python_define('size', 'lambda b: len(b)'), python_define('same', "
       "'lambda b: b'), python_define('more', 'lambda b: b + b''x'''), "
       "python_define('made', 'lambda n: bytes(n)'), python_define('text', "
-      "'lambda n: ''x'' * n')", &rc);
+      "'lambda n: ''x'' * n')",
+      &rc);
   if (!ok(rc == SQLITE_OK, "%s: definitions", mode)) printf("# %s\n", message);
-  int worker = (int)ask("SELECT python_eval('__import__(''os'').getpid()')", &rc);
+  int worker =
+      (int)ask("SELECT python_eval('__import__(''os'').getpid()')", &rc);
   int other = worker != getpid();
   static const char *const big[][2] = {
       {"SELECT size(zeroblob(900000000))", "into len()"},
       {"SELECT length(same(zeroblob(900000000)))", "and back"},
-      {"SELECT length(more(zeroblob(899999999)))", "and back with one byte more"},
+      {"SELECT length(more(zeroblob(899999999)))",
+       "and back with one byte more"},
   };
   for (int i = 0; i < 3; i++) {
     reset_peak(getpid());
@@ -99,7 +102,8 @@ static void test_mode(const char *mode) {
     }
   }
   sqlite3_int64 got = ask("SELECT length(made(1000000000))", &rc);
-  ok(rc == SQLITE_OK && got == 1000000000, "%s: a blob of just the limit", mode);
+  ok(rc == SQLITE_OK && got == 1000000000, "%s: a blob of just the limit",
+     mode);
   ask("SELECT length(made(1000000001))", &rc);
   ok(rc == SQLITE_TOOBIG, "%s: one byte more is SQLITE_TOOBIG (%d)", mode, rc);
   ask("SELECT length(text(1000000001))", &rc);

@@ -30,10 +30,10 @@ static void test_round_trip(void) {
   for (int i = 0; i < COUNT; i++) {
     struct value got;
     int rc = codec_get(&reader, &got);
-    int same = !rc && got.type == values[i].type && got.len == values[i].len &&
-               (value_is_bytes(&got)
-                    ? !memcmp(got.data, values[i].data, got.len)
-                    : got.integer == values[i].integer);
+    int same =
+        !rc && got.type == values[i].type && got.len == values[i].len &&
+        (value_is_bytes(&got) ? !memcmp(got.data, values[i].data, got.len)
+                              : got.integer == values[i].integer);
     ok(same, "value %d comes back", i);
   }
   ok(reader.at == reader.end, "nothing is left over");
@@ -69,9 +69,14 @@ static void test_hostile(void) {
 /* A field of a definition is lost or swapped on its way to a worker. */
 static void test_definition(void) {
   char *text = strdup("text");
-  struct definition from = {.id = 7, .kind = DEFINITION_NAMED, .reload = 1,
-                            .module = text, .name = NULL, .source = text,
-                            .names = NULL, .expect = text};
+  struct definition from = {.id = 7,
+                            .kind = DEFINITION_NAMED,
+                            .reload = 1,
+                            .module = text,
+                            .name = NULL,
+                            .source = text,
+                            .names = NULL,
+                            .expect = text};
   struct value values[DEFINITION_FIELDS];
   definition_values(&from, values);
   struct definition *to = definition_from_values(values, NULL);
@@ -92,10 +97,16 @@ static void test_manifest(void) {
   struct buf buf = {0};
   for (int i = 0; i < 2; i++) {
     const struct value row[MANIFEST_FIELDS] = {
-        value_text(i ? "two" : "one"), value_integer(FUNCTION_SCALAR),
-        value_integer(FUNCTION_DIRECT_ONLY), value_integer(FUNCTION_ANY),
-        value_integer(1), value_integer(-1), value_text("s"), value_text("str"),
-        value_text("mod"), value_text("f.py:3")};
+        value_text(i ? "two" : "one"),
+        value_integer(FUNCTION_SCALAR),
+        value_integer(FUNCTION_DIRECT_ONLY),
+        value_integer(FUNCTION_ANY),
+        value_integer(1),
+        value_integer(-1),
+        value_text("s"),
+        value_text("str"),
+        value_text("mod"),
+        value_text("f.py:3")};
     for (int j = 0; j < MANIFEST_FIELDS; j++) codec_add(&buf, &row[j]);
   }
   struct manifest *manifest = NULL;

@@ -44,9 +44,11 @@ static const char *executable;
 static void session_open(struct session *s, enum engine_mode mode) {
   memset(s, 0, sizeof *s);
   s->mode = mode_names[mode];
-  s->settings = (struct engine_settings){
-      .executable = executable, .path = "", .preload = "", .system_env = 1,
-      .spin_us = 100};
+  s->settings = (struct engine_settings){.executable = executable,
+                                         .path = "",
+                                         .preload = "",
+                                         .system_env = 1,
+                                         .spin_us = 100};
   s->program.items = s->items;
   s->host = (struct engine_host){.program = &s->program,
                                  .settings = &s->settings,
@@ -146,8 +148,7 @@ static void test_values(struct session *s) {
   struct value many[127], result;
   for (int i = 0; i < 127; i++) many[i] = value_bytes(VALUE_BLOB, data, 20000);
   int total = define(s, "def total(*a): return sum(map(len, a))", NULL);
-  ok(!call(s, total, many, 127, &result, NULL) &&
-         result.integer == 127 * 20000,
+  ok(!call(s, total, many, 127, &result, NULL) && result.integer == 127 * 20000,
      "%s: 127 arguments that do not fit the ring together", s->mode);
   s->host.max_len = 1000;
   struct err err = {0};
@@ -162,7 +163,8 @@ static void test_values(struct session *s) {
 
 static void test_errors(struct session *s) {
   struct err err = {0};
-  ok(define(s, "def f(:", &err) < 0 && error_has(&err, ERR_PYTHON, "SyntaxError"),
+  ok(define(s, "def f(:", &err) < 0 &&
+         error_has(&err, ERR_PYTHON, "SyntaxError"),
      "%s: a syntax error", s->mode);
   int bad = define(s, "def bad(x):\n  raise ValueError('no %d' % x)", NULL);
   struct value argv = value_integer(7), result;
@@ -191,7 +193,8 @@ static void test_errors(struct session *s) {
 /* A definition is lost with the settings that changed, or made in the wrong
 ** order. */
 static void test_anew(struct session *s) {
-  int count = define(s, "n = 0\ndef count(x):\n  global n; n += x; return n", NULL);
+  int count =
+      define(s, "n = 0\ndef count(x):\n  global n; n += x; return n", NULL);
   ok(call_int(s, count, 1) == 1 && call_int(s, count, 1) == 2,
      "%s: globals live from call to call", s->mode);
   s->settings.epoch++;
@@ -200,14 +203,15 @@ static void test_anew(struct session *s) {
 }
 
 static void test_crash(struct session *s) {
-  int die = define(s, "import os, signal\ndef die(n):\n"
-                      "  os.kill(os.getpid(), n) if n else os._exit(3)", NULL);
+  int die = define(s,
+                   "import os, signal\ndef die(n):\n"
+                   "  os.kill(os.getpid(), n) if n else os._exit(3)",
+                   NULL);
   int fine = define(s, "def fine(x): return x", NULL);
   static const int signals[] = {SIGSEGV, SIGKILL, SIGABRT, 0};
-  static const char *const words[] = {"was killed by SIGSEGV",
-                                      "was killed by SIGKILL",
-                                      "was killed by SIGABRT",
-                                      "exited with status 3"};
+  static const char *const words[] = {
+      "was killed by SIGSEGV", "was killed by SIGKILL", "was killed by SIGABRT",
+      "exited with status 3"};
   for (int i = 0; i < 4; i++) {
     struct value argv = value_integer(signals[i]), result;
     struct err err = {0};
@@ -299,7 +303,8 @@ static void test_traces(void) {
 
 /* A forked child of the host's speaks into its parent's worker. */
 static void test_fork(struct session *s) {
-  int count = define(s, "k = 0\ndef count(x):\n  global k; k += x; return k", NULL);
+  int count =
+      define(s, "k = 0\ndef count(x):\n  global k; k += x; return k", NULL);
   ok(call_int(s, count, 1) == 1, "process: before the fork");
   fflush(stdout);
   pid_t child = fork();

@@ -55,7 +55,8 @@ static int gone(long pid) {
     fclose(file);
     line[len] = 0;
     char *state = strrchr(line, ')');
-    if (state && state[2] == 'Z') return 1; /* whose turn it is to reap is not ours */
+    if (state && state[2] == 'Z')
+      return 1; /* whose turn it is to reap is not ours */
     usleep(10000);
   }
   return 0;
@@ -72,8 +73,8 @@ static void host_finalises(void) {
       "if os.path.isfile(p) and '.so' in p), ''))";
   char command[1024], path[1024] = "";
   const char *python = getenv("PYUDF_PYTHON");
-  snprintf(command, sizeof command, "'%s' -c \"%s\"", python ? python : "python3",
-           code);
+  snprintf(command, sizeof command, "'%s' -c \"%s\"",
+           python ? python : "python3", code);
   FILE *pipe = popen(command, "r");
   if (pipe && fgets(path, sizeof path, pipe)) path[strcspn(path, "\n")] = 0;
   if (pipe) pclose(pipe);
@@ -90,7 +91,8 @@ static void host_finalises(void) {
   sqlite3 *db = open_in("thread");
   is(db, "SELECT python_eval('1 + 1')", "2");
   finalise();
-  contains(db, "SELECT python_eval('1 + 1')", "Python has ended in this process");
+  contains(db, "SELECT python_eval('1 + 1')",
+           "Python has ended in this process");
   ok(sqlite3_close(db) == SQLITE_OK, "closed after the host's Python ended");
   db = open_in("thread");
   contains(db, "SELECT python_eval('1 + 1')", "has finalised its Python");
@@ -141,7 +143,8 @@ static void thread_ends(void) {
   sqlite3 *db = open_in("thread");
   sqlite3_stmt *statement;
   is(db, "SELECT python_define('f', 'lambda x: x')", "f");
-  sqlite3_prepare_v2(db, "SELECT f(1) UNION ALL SELECT f(2)", -1, &statement, NULL);
+  sqlite3_prepare_v2(db, "SELECT f(1) UNION ALL SELECT f(2)", -1, &statement,
+                     NULL);
   pthread_t thread;
   pthread_create(&thread, NULL, step_once, statement);
   pthread_join(thread, NULL);
@@ -152,14 +155,17 @@ static void thread_ends(void) {
   sqlite3_close(db);
 }
 
-static void *call(void *db) { return (void *)(intptr_t)strlen(ask(db, "SELECT python_eval('1')")); }
+static void *call(void *db) {
+  return (void *)(intptr_t)strlen(ask(db, "SELECT python_eval('1')"));
+}
 
 /* The one deadlock that the GIL kept across rows could make. */
 static void keeps_python(void) {
   sqlite3 *db = open_in("thread"), *other = open_in("thread");
   sqlite3_stmt *statement;
   is(db, "SELECT python_define('f', 'lambda x: x')", "f");
-  sqlite3_prepare_v2(db, "SELECT f(1) UNION ALL SELECT f(2)", -1, &statement, NULL);
+  sqlite3_prepare_v2(db, "SELECT f(1) UNION ALL SELECT f(2)", -1, &statement,
+                     NULL);
   sqlite3_step(statement);
   pthread_t thread;
   void *len = NULL;
@@ -246,7 +252,8 @@ static void standard_descriptors_closed(void) {
   sqlite3_open(":memory:", &db);
   sqlite3_enable_load_extension(db, 1);
   int rc = sqlite3_load_extension(db, extension, NULL, NULL);
-  const char *got = rc ? "" : ask(db, "SELECT python_eval('print(1) or 6 * 7')");
+  const char *got =
+      rc ? "" : ask(db, "SELECT python_eval('print(1) or 6 * 7')");
   int good = !strcmp(got, "42");
   sqlite3_close(db);
   dup2(out, 1);

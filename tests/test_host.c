@@ -47,7 +47,8 @@ static void interrupted(void) {
 ** worker with it. */
 static void the_host_forks(void) {
   sqlite3 *db = open_db();
-  is(db, "SELECT python_define('n = [0]\ndef f(): n[0] += 1; return n[0]')", "f");
+  is(db, "SELECT python_define('n = [0]\ndef f(): n[0] += 1; return n[0]')",
+     "f");
   is(db, "SELECT f()", "1");
   sqlite3_stmt *running = prepare(db, "SELECT f() UNION ALL SELECT f()");
   next_is(running, "2");
@@ -76,7 +77,8 @@ static void the_host_forks(void) {
 static void a_forked_child_goes_on(void) {
   if (strcmp(mode, "process")) return;
   sqlite3 *db = open_db();
-  is(db, "SELECT python_define('n = [0]\ndef f(): n[0] += 1; return n[0]')", "f");
+  is(db, "SELECT python_define('n = [0]\ndef f(): n[0] += 1; return n[0]')",
+     "f");
   is(db, "SELECT f()", "1");
   fflush(stdout);
   pid_t child = fork();
@@ -134,7 +136,8 @@ static void *open_and_close(void *arg) {
     char text[ASKED];
     sqlite3_open(":memory:", &db);
     good &= load(db) == SQLITE_OK;
-    good &= strncmp(ask_in(db, "SELECT pyudf_version()", text), "error", 5) != 0;
+    good &=
+        strncmp(ask_in(db, "SELECT pyudf_version()", text), "error", 5) != 0;
     good &= sqlite3_close(db) == SQLITE_OK;
   }
   return (void *)good;
@@ -175,12 +178,8 @@ static void a_bad_environment(void) {
 
 int main(int argc, char **argv) {
   static void (*const tests[])(void) = {
-      lengths_are_limited,
-      interrupted,
-      the_host_forks,
-      a_forked_child_goes_on,
-      the_host_takes_a_name,
-      loaded_in_many_threads,
+      lengths_are_limited,    interrupted,           the_host_forks,
+      a_forked_child_goes_on, the_host_takes_a_name, loaded_in_many_threads,
       a_bad_environment,
   };
   return session_main(argc, argv, tests, sizeof tests / sizeof *tests);

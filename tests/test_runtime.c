@@ -198,8 +198,8 @@ static void test_definitions(void) {
     struct err err = {0};
     uint32_t id = define_as(bad[i].kind, bad[i].name, bad[i].source,
                             bad[i].names, &manifest, &err);
-    ok(!id && err.code && (!bad[i].want || strstr(err.text, bad[i].want)),
-       "%s", err.text ? err.text : "no error");
+    ok(!id && err.code && (!bad[i].want || strstr(err.text, bad[i].want)), "%s",
+       err.text ? err.text : "no error");
     err_clear(&err);
   }
   struct manifest *manifest = NULL;
@@ -237,15 +237,18 @@ static void test_expect(void) {
   struct buf manifest = {0};
   struct err err = {0};
   struct definition definition = {
-      .id = id, .kind = DEFINITION_SOURCE, .serial = id,
-      .module = (char *)(uintptr_t)"pyudf_session1.expect9",
-      .source = (char *)(uintptr_t)"def a(x): return 'a'\ndef b(x): return 'b'\n",
-      .expect = (char *)(uintptr_t)"b\na"};
+      .id = id,
+      .kind = DEFINITION_SOURCE,
+      .serial = id,
+      .module = (char *)(uintptr_t) "pyudf_session1.expect9",
+      .source =
+          (char *)(uintptr_t) "def a(x): return 'a'\ndef b(x): return 'b'\n",
+      .expect = (char *)(uintptr_t) "b\na"};
   ok(!rt->define(space, &definition, &manifest, &err) &&
          gives(definition.id, 0, value_null(), text("b")) &&
          gives(definition.id, 1, value_null(), text("a")),
      "the order is the one expected");
-  definition.expect = (char *)(uintptr_t)"a\nc";
+  definition.expect = (char *)(uintptr_t) "a\nc";
   size_t len = manifest.len;
   ok(rt->define(space, &definition, &manifest, &err) == -1 &&
          strstr(err.text, "python_reload()") && manifest.len == len,
@@ -255,8 +258,7 @@ static void test_expect(void) {
   err_clear(&err);
   rt->forget(space, definition.id);
   struct value arg = value_null(), got;
-  ok(rt->call(space, definition.id, 0, &arg, 1, &got, &err) == -1,
-     "forgotten");
+  ok(rt->call(space, definition.id, 0, &arg, 1, &got, &err) == -1, "forgotten");
   err_clear(&err);
   buf_fini(&manifest);
 }
@@ -286,12 +288,13 @@ static void test_eval(void) {
 }
 
 static void test_async(void) {
-  uint32_t id = define("import asyncio\n"
-                       "loops = set()\n"
-                       "async def f(x):\n"
-                       "  await asyncio.sleep(0)\n"
-                       "  loops.add(asyncio.get_running_loop())\n"
-                       "  return len(loops)\n");
+  uint32_t id = define(
+      "import asyncio\n"
+      "loops = set()\n"
+      "async def f(x):\n"
+      "  await asyncio.sleep(0)\n"
+      "  loops.add(asyncio.get_running_loop())\n"
+      "  return len(loops)\n");
   ok(gives(id, 0, value_null(), value_integer(1)), "async def runs to its end");
   ok(gives(id, 0, value_null(), value_integer(1)), "in one loop");
 }

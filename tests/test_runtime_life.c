@@ -25,18 +25,19 @@ static void *thread_main(void *arg) {
 ** behind, and a thread that waits for itself. Called without the GIL. */
 static void test_threads(void) {
   rt->attach();
-  local_id = define("import threading\n"
-                    "local = threading.local()\n"
-                    "gone = 0\n"
-                    "class Watch:\n"
-                    "  def __del__(self):\n"
-                    "    global gone\n"
-                    "    gone += 1\n"
-                    "def count(x):\n"
-                    "  local.n = getattr(local, 'n', 0) + 1\n"
-                    "  local.watch = getattr(local, 'watch', None) or Watch()\n"
-                    "  return local.n\n"
-                    "def ended(x): return gone\n");
+  local_id = define(
+      "import threading\n"
+      "local = threading.local()\n"
+      "gone = 0\n"
+      "class Watch:\n"
+      "  def __del__(self):\n"
+      "    global gone\n"
+      "    gone += 1\n"
+      "def count(x):\n"
+      "  local.n = getattr(local, 'n', 0) + 1\n"
+      "  local.watch = getattr(local, 'watch', None) or Watch()\n"
+      "  return local.n\n"
+      "def ended(x): return gone\n");
   rt->detach();
   pthread_t threads[8];
   int64_t last[8] = {0};
@@ -80,16 +81,16 @@ static void test_recursion(void) {
   struct value got;
   int (*function)(int) = inner;
   rt->attach();
-  snprintf(source, sizeof source,
-           "import ctypes\n"
-           "held = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int)(%zu)\n"
-           "left = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(%zu)\n"
-           "def f(n): return 0 if n == 0 else 1 + (held, left)[n %% 2](n - 1)\n",
-           (size_t)function, (size_t)function);
+  snprintf(
+      source, sizeof source,
+      "import ctypes\n"
+      "held = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int)(%zu)\n"
+      "left = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(%zu)\n"
+      "def f(n): return 0 if n == 0 else 1 + (held, left)[n %% 2](n - 1)\n",
+      (size_t)function, (size_t)function);
   local_id = define(source);
   struct value depth = value_integer(100);
-  ok(!rt->call(space, local_id, 0, &depth, 1, &got, NULL) &&
-         got.integer == 100,
+  ok(!rt->call(space, local_id, 0, &depth, 1, &got, NULL) && got.integer == 100,
      "calls nest, whether the GIL was left in between or not");
   rt->detach();
 }
@@ -116,10 +117,11 @@ static void test_memory(void) {
     printf("# memory is not looked at under a sanitizer, which keeps it\n");
     return;
   }
-  uint32_t id = define("def i(x): return x\n"
-                       "def s(x): return x + 'é'\n"
-                       "def j(x): return {'a': x}\n"
-                       "def e(x): raise ValueError(x)\n");
+  uint32_t id = define(
+      "def i(x): return x\n"
+      "def s(x): return x + 'é'\n"
+      "def j(x): return {'a': x}\n"
+      "def e(x): raise ValueError(x)\n");
   long before = 0;
   for (int round = 0; round < 1100; round++) {
     if (round == 100) before = resident_kib();
@@ -142,10 +144,11 @@ static void test_memory(void) {
   before = resident_kib();
   for (int n = 0; n < 2000; n++) {
     if (n == 200) before = resident_kib();
-    id = define("import dataclasses\n"
-                "@dataclasses.dataclass\n"
-                "class P: x: int\n"
-                "def p(x): return P(x)\n");
+    id = define(
+        "import dataclasses\n"
+        "@dataclasses.dataclass\n"
+        "class P: x: int\n"
+        "def p(x): return P(x)\n");
     gives(id, 0, value_integer(1), json("{\"x\":1}"));
     rt->forget(space, id);
   }

@@ -13,11 +13,13 @@ static const char three_rows[] =
 
 static void two_connections_share_nothing(void) {
   sqlite3 *a = open_db(), *b = open_db();
-  is(a, "SELECT python_define('n = [0]\ndef f(): n[0] += 1; return n[0]')", "f");
+  is(a, "SELECT python_define('n = [0]\ndef f(): n[0] += 1; return n[0]')",
+     "f");
   is(a, "SELECT f()", "1");
   is(a, "SELECT f()", "2");
   contains(b, "SELECT f()", "no such function");
-  is(b, "SELECT python_define('n = [0]\ndef f(): n[0] += 1; return n[0]')", "f");
+  is(b, "SELECT python_define('n = [0]\ndef f(): n[0] += 1; return n[0]')",
+     "f");
   is(b, "SELECT f()", "1");
   is(a, "SELECT f()", "3");
   is(a, "SELECT * FROM pragma_python_on_error('null')", "null");
@@ -122,15 +124,15 @@ static void dropped_while_a_statement_runs(void) {
 
 /* A statement is told by auxiliary data, which SQLite keys by argument. */
 static void dropped_with_any_number_of_arguments(void) {
-  static const char *const calls[] = {
-      "f()", "f(x)",
-      "f(x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x)",
-      "f(x)||f(1)||f()"};
+  static const char *const calls[] = {"f()", "f(x)",
+                                      "f(x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,"
+                                      "x,x,x,x,x,x,x,x,x,x,x,x,x,x,x,x)",
+                                      "f(x)||f(1)||f()"};
   sqlite3 *db = open_db();
   for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
     char sql[300];
-    snprintf(sql, sizeof sql, "SELECT %s FROM (SELECT 1 AS x UNION ALL SELECT 2)",
-             calls[i]);
+    snprintf(sql, sizeof sql,
+             "SELECT %s FROM (SELECT 1 AS x UNION ALL SELECT 2)", calls[i]);
     is(db, "SELECT python_define('def f(*a): return \"+\"')", "f");
     sqlite3_stmt *running = prepare(db, sql);
     const char *expected = i == 3 ? "+++" : "+";
@@ -205,11 +207,13 @@ static void failed_definitions_change_nothing(void) {
   is(db, "SELECT python_define('def f(x): return 1')", "f");
   sqlite3_stmt *running = prepare(db, three_rows);
   next_is(running, "1");
-  contains(db, "SELECT python_define('def f(x): return 2\nraise ValueError(1)')",
+  contains(db,
+           "SELECT python_define('def f(x): return 2\nraise ValueError(1)')",
            "ValueError");
   contains(db, "SELECT python_define('def f(x): return 2\ndef upper(x): pass')",
            "upper with 1 argument");
-  contains(db, "SELECT python_define('def f(x): return 2\ndef python_a(): pass')",
+  contains(db,
+           "SELECT python_define('def f(x): return 2\ndef python_a(): pass')",
            "python_a");
   next_is(running, "1");
   sqlite3_finalize(running);
@@ -262,7 +266,8 @@ static void called_in_triggers(void) {
   ask(db,
       "CREATE TRIGGER r AFTER INSERT ON t BEGIN "
       "INSERT INTO u VALUES (f(new.a)); END");
-  is(db, "INSERT INTO t SELECT f(x) FROM (SELECT 1 AS x UNION ALL SELECT 2)", "");
+  is(db, "INSERT INTO t SELECT f(x) FROM (SELECT 1 AS x UNION ALL SELECT 2)",
+     "");
   is(db, "SELECT group_concat(a) FROM u", "4,8");
   sqlite3_stmt *running = prepare(db, three_rows);
   next_is(running, "2");

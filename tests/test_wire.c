@@ -26,7 +26,8 @@ static void ends(struct wire *wire, struct shm *shm, enum shm_side side,
                  uint32_t spin_us) {
   *wire = (struct wire){0};
   shm_rings(shm, side, &wire->out, &wire->in);
-  wire->wait = (struct ring_wait){.spin_us = spin_us, .arg = shm, .check = exited};
+  wire->wait =
+      (struct ring_wait){.spin_us = spin_us, .arg = shm, .check = exited};
 }
 
 /* The child: sends every value back, streams as streams, until WIRE_QUIT. */
@@ -76,8 +77,8 @@ static int there_and_back(struct wire *wire, struct value value, uint64_t seq) {
   wire_done(wire);
   if (!streamed) return same;
   char *own = malloc(got.len);
-  same = !wire_read(wire, own, got.len, NULL) &&
-         !memcmp(own, value.data, got.len);
+  same =
+      !wire_read(wire, own, got.len, NULL) && !memcmp(own, value.data, got.len);
   free(own);
   return same;
 }

@@ -20,7 +20,8 @@ enum { CODEC_HEAD = 16 };
 
 /* Bytes that the value takes, its own bytes included unless streamed. */
 static inline uint64_t codec_size(const struct value *value) {
-  int inline_bytes = value->type >= VALUE_TEXT && !(value->flags & VALUE_STREAMED);
+  int inline_bytes =
+      value->type >= VALUE_TEXT && !(value->flags & VALUE_STREAMED);
   return CODEC_HEAD + (inline_bytes ? (value->len + 7) & ~UINT64_C(7) : 0);
 }
 

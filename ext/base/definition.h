@@ -60,20 +60,24 @@ enum function_flag {
   FUNCTION_NULL_CALL = 8 /* called with NULLs too; else NULL in, NULL out */
 };
 
-enum function_mode { FUNCTION_ANY = 0, FUNCTION_PROCESS = 1, FUNCTION_THREAD = 2 };
+enum function_mode {
+  FUNCTION_ANY = 0,
+  FUNCTION_PROCESS = 1,
+  FUNCTION_THREAD = 2
+};
 
 /* A manifest's row. Strings are malloc'ed and never NULL. */
 struct function_spec {
-  char *name;      /* SQL name, UTF-8 */
-  uint32_t kind;   /* enum function_kind */
-  uint32_t flags;  /* enum function_flag, or-ed */
-  uint32_t mode;   /* enum function_mode: where it must run */
+  char *name;     /* SQL name, UTF-8 */
+  uint32_t kind;  /* enum function_kind */
+  uint32_t flags; /* enum function_flag, or-ed */
+  uint32_t mode;  /* enum function_mode: where it must run */
   int32_t min_args;
   int32_t max_args; /* -1: any number */
-  char *arguments; /* for humans: "s: str, n: int = 3" */
-  char *result;    /* for humans: "str", or "" */
-  char *module;    /* __module__ of the callable */
-  char *source;    /* "slug.py:12", or "" */
+  char *arguments;  /* for humans: "s: str, n: int = 3" */
+  char *result;     /* for humans: "str", or "" */
+  char *module;     /* __module__ of the callable */
+  char *source;     /* "slug.py:12", or "" */
 };
 
 struct manifest {

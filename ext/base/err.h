@@ -33,10 +33,10 @@ enum {
 /* Owns its strings (malloc). Starts as {0}; err_clear() frees. */
 struct err {
   enum err_code code;
-  int line;        /* in `file`, 0 where unknown */
-  char *type;      /* class of the exception, NULL where there is none */
-  char *text;      /* what failed; never NULL once code is set, but for no memory */
-  char *file;      /* where it was raised, NULL where unknown */
+  int line;   /* in `file`, 0 where unknown */
+  char *type; /* class of the exception, NULL where there is none */
+  char *text; /* what failed; never NULL once code is set, but for no memory */
+  char *file; /* where it was raised, NULL where unknown */
   char *traceback; /* all of it, NULL where there is none */
 };
 

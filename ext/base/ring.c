@@ -93,7 +93,8 @@ static int wait_change(_Atomic uint32_t *word, uint32_t seen,
 }
 
 static int broken(struct err *err) {
-  return err_set(err, ERR_CRASH, "the peer broke the protocol: a count out of range");
+  return err_set(err, ERR_CRASH,
+                 "the peer broke the protocol: a count out of range");
 }
 
 uint8_t *ring_reserve(struct ring *ring, uint32_t len,
@@ -152,7 +153,8 @@ const uint8_t *ring_peek(struct ring *ring, uint32_t len,
 }
 
 uint32_t ring_ready(struct ring *ring) {
-  uint32_t head = atomic_load_explicit(&ring->shared->head, memory_order_acquire);
+  uint32_t head =
+      atomic_load_explicit(&ring->shared->head, memory_order_acquire);
   uint32_t ready = head - ring->pos;
   return ready > ring->size ? 0 : ready;
 }

@@ -55,10 +55,10 @@ enum { RING_SLICE_MS = 20 };
 /* One end, private to its process. */
 struct ring {
   struct ring_shared *shared;
-  uint8_t *data;   /* mapped twice: 2 * size bytes */
-  uint32_t size;   /* power of two */
-  uint32_t pos;    /* own count: written, published or not; or read */
-  uint32_t seen;   /* the other's count when last looked at */
+  uint8_t *data; /* mapped twice: 2 * size bytes */
+  uint32_t size; /* power of two */
+  uint32_t pos;  /* own count: written, published or not; or read */
+  uint32_t seen; /* the other's count when last looked at */
 };
 
 void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,

@@ -49,8 +49,9 @@ struct runtime {
   /* Makes a definition: appends its manifest to `manifest`. Where
   ** definition->expect is set, the functions come in that order, or it fails.
   ** An id that is taken is replaced. */
-  int (*define)(struct runtime_space *space, const struct definition *definition,
-                struct buf *manifest, struct err *err);
+  int (*define)(struct runtime_space *space,
+                const struct definition *definition, struct buf *manifest,
+                struct err *err);
   void (*forget)(struct runtime_space *space, uint32_t definition_id);
 
   /* Calls a scalar function. */

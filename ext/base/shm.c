@@ -27,7 +27,8 @@ int shm_create(int *out, struct err *err) {
     err_system(err, errno, "shared memory: ftruncate");
   } else if ((errno = posix_fallocate(fd, 0, (off_t)file_size)) != 0) {
     err_system(err, errno, "shared memory: posix_fallocate");
-  } else if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+  } else if (fcntl(fd, F_ADD_SEALS,
+                   F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
     err_system(err, errno, "shared memory: sealing");
   } else {
     struct shm_control *control = shm_control_open(fd, err);

@@ -20,10 +20,11 @@ enum value_type {
 };
 
 enum value_flag {
-  VALUE_JSON = 1,     /* TEXT that carries SQLite's JSON subtype */
-  VALUE_STREAMED = 2, /* on the wire: `len` bytes follow the message, data is NULL */
-  VALUE_OWNED = 4,    /* data came from engine_host.alloc: the receiver frees it */
-  VALUE_HELD = 8      /* data is borrowed until engine_release() */
+  VALUE_JSON = 1, /* TEXT that carries SQLite's JSON subtype */
+  VALUE_STREAMED =
+      2, /* on the wire: `len` bytes follow the message, data is NULL */
+  VALUE_OWNED = 4, /* data came from engine_host.alloc: the receiver frees it */
+  VALUE_HELD = 8   /* data is borrowed until engine_release() */
 };
 
 struct value {

@@ -91,7 +91,8 @@ int wire_recv(struct wire *wire, struct wire_head *head,
   if (!at) return -1;
   memcpy(head, at, sizeof *head);
   if (head->len > wire->in.size / 2 - sizeof *head || head->len % 8) {
-    return err_set(err, ERR_CRASH, "the peer broke the protocol: a message of %u bytes",
+    return err_set(err, ERR_CRASH,
+                   "the peer broke the protocol: a message of %u bytes",
                    head->len);
   }
   uint32_t size = (uint32_t)sizeof *head + head->len;
@@ -125,7 +126,8 @@ int wire_read(struct wire *wire, void *to, uint64_t len, struct err *err) {
   return 0;
 }
 
-void wire_put_err(const struct err *from, struct value values[WIRE_ERR_FIELDS]) {
+void wire_put_err(const struct err *from,
+                  struct value values[WIRE_ERR_FIELDS]) {
   values[0] = value_integer(from->code);
   values[1] = value_integer(from->line);
   values[2] = value_text(from->type);
@@ -136,9 +138,9 @@ void wire_put_err(const struct err *from, struct value values[WIRE_ERR_FIELDS]) 
 
 /* The strings go through err_set_exception(), which cuts and copies. */
 int wire_get_err(struct codec_reader *reader, struct err *to) {
-  static const uint8_t types[WIRE_ERR_FIELDS] = {
-      VALUE_INTEGER, VALUE_INTEGER, VALUE_TEXT,
-      VALUE_TEXT,    VALUE_TEXT,    VALUE_TEXT};
+  static const uint8_t types[WIRE_ERR_FIELDS] = {VALUE_INTEGER, VALUE_INTEGER,
+                                                 VALUE_TEXT,    VALUE_TEXT,
+                                                 VALUE_TEXT,    VALUE_TEXT};
   struct value v[WIRE_ERR_FIELDS];
   char *strings[WIRE_ERR_FIELDS] = {0};
   int rc = 0;

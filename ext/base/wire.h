@@ -52,7 +52,8 @@ struct wire {
   struct ring out;
   struct ring in;
   struct ring_wait wait;
-  uint32_t body_len; /* of the message that wire_recv() gave, until wire_done() */
+  uint32_t
+      body_len; /* of the message that wire_recv() gave, until wire_done() */
 };
 
 /* Sends head (its len is filled in) and values, and their streams. The bytes

@@ -88,7 +88,8 @@ static int check_version(void *library, struct err *err) {
   if (version_number(version) >= VERSION_MIN) return 0;
   return err_set(err, ERR_USAGE,
                  "thread mode needs Python 3.11 or newer, but this process "
-                 "has %.*s%s", (int)strcspn(version, " "), version, instead);
+                 "has %.*s%s",
+                 (int)strcspn(version, " "), version, instead);
 }
 
 /* Reads all that comes from fd until its other end closes; 0, or -1 after ms. */
@@ -174,20 +175,25 @@ static void *load_python(const struct engine_host *host, void *library,
   *path++ = 0;
   path[strcspn(path, "\n")] = 0;
   if (version_number(answer) < VERSION_MIN) {
-    err_set(err, ERR_USAGE, "python_executable %s: it is Python %s; pyudf "
-            "needs 3.11 or newer", executable, answer);
+    err_set(err, ERR_USAGE,
+            "python_executable %s: it is Python %s; pyudf "
+            "needs 3.11 or newer",
+            executable, answer);
     library = NULL;
   } else if (found(library)) {
     if (version_number(answer) != version_number(version_of(library))) {
-      err_set(err, ERR_USAGE, "python_executable %s is Python %s, but this "
-              "process has loaded another, %.*s%s", executable, answer,
-              (int)strcspn(version_of(library), " "), version_of(library),
-              instead);
+      err_set(err, ERR_USAGE,
+              "python_executable %s is Python %s, but this "
+              "process has loaded another, %.*s%s",
+              executable, answer, (int)strcspn(version_of(library), " "),
+              version_of(library), instead);
       library = NULL;
     }
   } else if (!*path) {
-    err_set(err, ERR_USAGE, "thread mode needs a shared libpython, and %s "
-            "(Python %s) has none%s", executable, answer, instead);
+    err_set(err, ERR_USAGE,
+            "thread mode needs a shared libpython, and %s "
+            "(Python %s) has none%s",
+            executable, answer, instead);
   } else if (!(library = dlopen(path, RTLD_NOW | RTLD_GLOBAL))) {
     err_set(err, ERR_SYSTEM, "thread mode: %s%s", dlerror(), instead);
   }
@@ -203,8 +209,8 @@ static void choose_utf8(void *library) {
   const char *codeset =
       locale ? nl_langinfo_l(CODESET, locale) : "ANSI_X3.4-1968";
   const char *asked = getenv("PYTHONUTF8");
-  if (mode && (!strcmp(codeset, "ANSI_X3.4-1968") ||
-               (asked && !strcmp(asked, "1")))) {
+  if (mode &&
+      (!strcmp(codeset, "ANSI_X3.4-1968") || (asked && !strcmp(asked, "1")))) {
     *mode = 1;
   }
   if (locale) freelocale(locale);
@@ -310,8 +316,8 @@ static int check(const struct engine_host *host, struct err *err) {
   return 0;
 }
 
-int embed_runtime(const struct engine_host *host, const struct runtime **runtime,
-                  int *owned, struct err *err) {
+int embed_runtime(const struct engine_host *host,
+                  const struct runtime **runtime, int *owned, struct err *err) {
   forks_lock_enter(&lock); /* what it guards is the child's, too */
   int rc = python.runtime ? check(host, err) : bring_up(host, err);
   if (!rc) {

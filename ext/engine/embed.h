@@ -14,8 +14,8 @@
 
 /* The runtime of this process; *owned is 1 where Python is ours and not the
 ** host's. A failure is not remembered: the next call tries again. */
-int embed_runtime(const struct engine_host *host, const struct runtime **runtime,
-                  int *owned, struct err *err);
+int embed_runtime(const struct engine_host *host,
+                  const struct runtime **runtime, int *owned, struct err *err);
 
 /* 0 once the host has finalised its Python, or forked while ours was up: then
 ** no function of the runtime may be called any more. */

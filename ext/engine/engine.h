@@ -26,7 +26,8 @@ enum { ENGINE_MODES = 2 };
 struct engine_program {
   const struct definition **items;
   uint32_t count;
-  uint64_t last_serial; /* of the newest item, 0 with none: one compare a call */
+  uint64_t
+      last_serial; /* of the newest item, 0 with none: one compare a call */
 };
 
 /* Settings that the engines look at. The session owns the strings and may
@@ -34,11 +35,11 @@ struct engine_program {
 ** anew (worker and definitions) at the next call. spin_us needs no epoch. */
 struct engine_settings {
   uint64_t epoch;
-  const char *executable;   /* path of the Python */
-  const char *path;         /* entries for the front of sys.path, ':' between */
-  const char *preload;      /* modules to import before forking, ',' between */
-  int system_env;           /* 1: workers inherit the environment */
-  uint32_t spin_us;         /* spin so long before sleeping */
+  const char *executable; /* path of the Python */
+  const char *path;       /* entries for the front of sys.path, ':' between */
+  const char *preload;    /* modules to import before forking, ',' between */
+  int system_env;         /* 1: workers inherit the environment */
+  uint32_t spin_us;       /* spin so long before sleeping */
 };
 
 /* What an engine gets from its session; all of it outlives the engine. */
@@ -46,8 +47,8 @@ struct engine_host {
   void *arg;
   const struct engine_program *program;
   const struct engine_settings *settings;
-  const char *package_parent; /* directory that holds the package pyudf */
-  uint64_t max_len;           /* longest TEXT or BLOB; checked before alloc */
+  const char *package_parent;   /* directory that holds the package pyudf */
+  uint64_t max_len;             /* longest TEXT or BLOB; checked before alloc */
   void *(*alloc)(uint64_t len); /* for VALUE_OWNED results */
   void (*free)(void *data);
   int (*interrupted)(void *arg); /* 1 once sqlite3_interrupt() was called */
@@ -106,7 +107,8 @@ static inline int engine_define(struct engine *engine,
 
 /* The definition left the program and nothing calls it any more; its id may be
 ** used again. */
-static inline void engine_forget(struct engine *engine, uint32_t definition_id) {
+static inline void engine_forget(struct engine *engine,
+                                 uint32_t definition_id) {
   engine->ops->forget(engine, definition_id);
 }
 

@@ -40,8 +40,7 @@ static void count_fork(void) {
 
 uint32_t forks_epoch(void) {
   if (!page) pthread_once(&once, make_page);
-  if (page &&
-      atomic_load_explicit(page, memory_order_acquire) != PAGE_MARKED) {
+  if (page && atomic_load_explicit(page, memory_order_acquire) != PAGE_MARKED) {
     count_fork();
   }
   return atomic_load_explicit(&epoch, memory_order_relaxed);
@@ -54,7 +53,8 @@ int forks_lock_enter(struct forks_lock *lock) {
     if (seen == EPOCH_BUSY) {
       sched_yield();
       seen = atomic_load(&lock->epoch);
-    } else if (atomic_compare_exchange_strong(&lock->epoch, &seen, EPOCH_BUSY)) {
+    } else if (atomic_compare_exchange_strong(&lock->epoch, &seen,
+                                              EPOCH_BUSY)) {
       if (seen) pthread_mutex_init(&lock->mutex, NULL);
       pthread_mutex_lock(&lock->mutex);
       atomic_store(&lock->epoch, now);

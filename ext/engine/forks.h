@@ -22,7 +22,8 @@ struct forks_lock {
   _Atomic uint32_t epoch; /* forks_epoch() of the process it was last used in */
 };
 
-#define FORKS_LOCK_INIT {PTHREAD_MUTEX_INITIALIZER, 0}
+#define FORKS_LOCK_INIT \
+  { PTHREAD_MUTEX_INITIALIZER, 0 }
 
 /* Locks. Returns 1 where what the lock guards is a parent's, once: it has to be
 ** reset then. */

@@ -14,7 +14,7 @@
 #include "worker.h"
 
 struct process {
-  struct engine engine; /* first: the interface */
+  struct engine engine;      /* first: the interface */
   struct template *template; /* NULL until the first use */
   struct worker worker;
   uint64_t settings_epoch; /* of the settings that both were started with */
@@ -122,7 +122,8 @@ static int process_define(struct engine *engine,
                           struct manifest **manifest, struct err *err) {
   struct process *process = process_of(engine);
   struct value encoded;
-  if (ready(process, err) || make(process, definition, &encoded, err)) return -1;
+  if (ready(process, err) || make(process, definition, &encoded, err))
+    return -1;
   int rc = manifest_decode(encoded.data, encoded.len, manifest, err);
   drop(process, &encoded);
   if (!rc) process->replay.made = definition->serial;

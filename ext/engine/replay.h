@@ -47,7 +47,8 @@ static inline int replay_check(struct replay *replay,
                                const struct engine_program *program,
                                uint32_t id, replay_make make, void *engine,
                                struct err *err) {
-  return replay->count ? replay_mend(replay, program, id, make, engine, err) : 0;
+  return replay->count ? replay_mend(replay, program, id, make, engine, err)
+                       : 0;
 }
 
 /* The definition is gone: its id may come again for another. */

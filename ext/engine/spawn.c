@@ -34,8 +34,9 @@ enum { STACK_SIZE = 64 * 1024 };
 /* Shared by host and both children: one memory. */
 struct spawning {
   const struct spawn *spawn;
-  int fds[SPAWN_FDS]; /* none of them 0 to 4, so that dup2 can't clobber; or -1 */
-  char *stack;        /* of the second child */
+  int fds
+      [SPAWN_FDS]; /* none of them 0 to 4, so that dup2 can't clobber; or -1 */
+  char *stack;     /* of the second child */
   volatile pid_t pid; /* of the second child */
   volatile int error; /* errno of what failed */
 };
@@ -121,8 +122,9 @@ int spawn_run(const struct spawn *spawn, pid_t *pid, struct err *err) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  pid_t first = clone(start, stacks + 2 * STACK_SIZE,
-                      CLONE_VM | CLONE_VFORK /* and no exit signal */, &spawning);
+  pid_t first =
+      clone(start, stacks + 2 * STACK_SIZE,
+            CLONE_VM | CLONE_VFORK /* and no exit signal */, &spawning);
   int failed = errno;
   if (first > 0) {
     /* ECHILD where the host waits for everything with __WALL: it is gone. */
@@ -157,10 +159,9 @@ static int is_basic(const char *entry) {
 
 char **spawn_environment(int inherit) {
   /* Threads of a library would not survive the fork from the template. */
-  static const char *const pools[] = {"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
-                                "MKL_NUM_THREADS=1",
-                                "VECLIB_MAXIMUM_THREADS=1",
-                                "NUMEXPR_NUM_THREADS=1"};
+  static const char *const pools[] = {
+      "OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1",
+      "VECLIB_MAXIMUM_THREADS=1", "NUMEXPR_NUM_THREADS=1"};
   enum { POOLS = sizeof pools / sizeof *pools };
   size_t count = 0;
   while (environ && environ[count]) count++;

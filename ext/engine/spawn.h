@@ -16,10 +16,10 @@ enum {
 };
 
 struct spawn {
-  const char *path;     /* the program; no search along PATH */
-  char *const *argv;    /* NULL-terminated */
-  char *const *envp;    /* NULL-terminated */
-  int fds[SPAWN_FDS];   /* what becomes 0 to 4; -1: /dev/null for 0 to 2, else
+  const char *path;   /* the program; no search along PATH */
+  char *const *argv;  /* NULL-terminated */
+  char *const *envp;  /* NULL-terminated */
+  int fds[SPAWN_FDS]; /* what becomes 0 to 4; -1: /dev/null for 0 to 2, else
                         ** closed. Borrowed */
 };
 

@@ -32,11 +32,11 @@ enum {
 
 struct template {
   struct template *next;
-  char *key;       /* everything that makes two templates differ */
-  uint32_t refs;   /* under list_lock */
-  uint32_t epoch;  /* forks_epoch() of the process that started it */
+  char *key;            /* everything that makes two templates differ */
+  uint32_t refs;        /* under list_lock */
+  uint32_t epoch;       /* forks_epoch() of the process that started it */
   pthread_mutex_t lock; /* one request at a time; held while it starts */
-  int control;     /* -1 until started */
+  int control;          /* -1 until started */
   pid_t pid;
   atomic_int failed; /* 1: died or never came up; nobody gets it any more */
 };
@@ -125,8 +125,9 @@ static int spawn_python(const struct engine_host *host, int control, int log,
   const struct engine_settings *settings = host->settings;
   char boot[PATH_MAX];
   snprintf(boot, sizeof boot, "%s/pyudf/_boot.py", host->package_parent);
-  const char *argv[] = {settings->executable, boot, host->package_parent,
-                        settings->path, settings->preload, NULL};
+  const char *argv[] = {settings->executable, boot,
+                        host->package_parent, settings->path,
+                        settings->preload,    NULL};
   char **envp = spawn_environment(settings->system_env);
   if (!envp) return err_nomem(err);
   int err_fd = fcntl(STDERR_FILENO, F_GETFD) < 0 ? -1 : STDERR_FILENO;
@@ -169,7 +170,8 @@ static int start(struct template *template, const struct engine_host *host,
   close(pair[1]);
   pair[1] = -1;
   struct control message;
-  if (greet(pair[0], &why)) err_clear(&why); /* gone already: the log says why */
+  if (greet(pair[0], &why))
+    err_clear(&why); /* gone already: the log says why */
   int came = await(pair[0], &message, START_MS, host, &why);
   if (came > 0 && message.type == CONTROL_READY) {
     template->control = pair[0];
@@ -235,9 +237,10 @@ int template_get(const struct engine_host *host, struct template **out,
   pthread_mutex_lock(&template->lock);
   int rc = 0;
   if (template->control < 0) {
-    rc = template->failed ? err_set(err, ERR_SYSTEM, "python_executable %s: it ended",
-                                    host->settings->executable)
-                          : start(template, host, err);
+    rc = template->failed
+             ? err_set(err, ERR_SYSTEM, "python_executable %s: it ended",
+                       host->settings->executable)
+             : start(template, host, err);
     if (rc) template->failed = 1;
   }
   pthread_mutex_unlock(&template->lock);
@@ -279,7 +282,8 @@ int template_fork(struct template *template, int shm_fd, int crash_fd,
   if (!ok) template->failed = 1;
   pthread_mutex_unlock(&template->lock);
   err_clear(&why);
-  if (!ok) return err_set(err, ERR_CRASH, "the process that starts workers died");
+  if (!ok)
+    return err_set(err, ERR_CRASH, "the process that starts workers died");
   if (reply.pid <= 0) return err_system(err, reply.error, "starting a worker");
   *pid = reply.pid;
   return 0;

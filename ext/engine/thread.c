@@ -32,10 +32,10 @@
 enum { KEPT_WAIT_MS = 5000 };
 
 static struct {
-  atomic_int on;   /* 1: `owner` has the GIL between calls */
+  atomic_int on;      /* 1: `owner` has the GIL between calls */
   atomic_int awaited; /* 1: another thread has waited for it in vain */
   pthread_t owner;
-  uint32_t depth;  /* calls under way in `owner` */
+  uint32_t depth; /* calls under way in `owner` */
 } kept;
 
 /* glibc's count of this process's threads, which its debuggers read. NULL where
@@ -59,13 +59,13 @@ static inline int alone(void) {
 static __thread uint32_t depth;
 
 struct thread {
-  struct engine engine; /* first: the interface */
+  struct engine engine;          /* first: the interface */
   const struct runtime *runtime; /* NULL until Python is up */
   int owned;                     /* 1: Python is ours */
   struct runtime_space *space;
   uint64_t settings_epoch; /* of the settings the space was made with */
   struct replay replay;
-  uint32_t calls;          /* under way in this session */
+  uint32_t calls; /* under way in this session */
   struct watch watch;
 };
 
@@ -118,9 +118,10 @@ static __attribute__((noinline, cold)) int wait_for_kept(struct err *err) {
     nanosleep(&ms, NULL);
   }
   atomic_store(&kept.awaited, 1);
-  return err_set(err, ERR_USAGE,
-                 "another thread's open statement keeps Python: step or reset it "
-                 "there, or use process mode");
+  return err_set(
+      err, ERR_USAGE,
+      "another thread's open statement keeps Python: step or reset it "
+      "there, or use process mode");
 }
 
 /* The slow part of enter(). */
@@ -193,7 +194,8 @@ static int make_again(void *engine, const struct definition *definition,
 }
 
 /* The slow part of begin(). */
-static __attribute__((noinline)) int make_ready(struct thread *thread, struct err *err) {
+static __attribute__((noinline)) int make_ready(struct thread *thread,
+                                                struct err *err) {
   const struct engine_host *host = thread->engine.host;
   /* Not under the feet of a call that changed a setting. */
   if (thread->space && thread->settings_epoch != host->settings->epoch &&
@@ -226,7 +228,8 @@ static __attribute__((noinline)) int bring_up(struct thread *thread,
 
 /* Python, the GIL, and a space with all definitions. Returns 0, -1 with the GIL
 ** where the space could not be made, -2 without it. finish() after 0 and -1. */
-static inline __attribute__((always_inline)) int begin(struct thread *thread, struct err *err) {
+static inline __attribute__((always_inline)) int begin(struct thread *thread,
+                                                       struct err *err) {
   const struct engine_host *host = thread->engine.host;
   if (thread->settings_epoch != host->settings->epoch &&
       bring_up(thread, err)) {
@@ -243,8 +246,10 @@ static inline __attribute__((always_inline)) int begin(struct thread *thread, st
 
 /* Ends what begin() began. A result that is held keeps the GIL until
 ** thread_release(), which lets go of both; any other needs no GIL any more. */
-static inline __attribute__((always_inline)) int finish(struct thread *thread, int rc, struct value *result,
-                         struct err *err) {
+static inline __attribute__((always_inline)) int finish(struct thread *thread,
+                                                        int rc,
+                                                        struct value *result,
+                                                        struct err *err) {
   if (!--thread->calls && watch_end(&thread->watch)) {
     watch_clear(&thread->watch);
     if (!rc) thread->runtime->release(thread->space);

@@ -124,7 +124,8 @@ static void start_thread(void) {
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  if (!pthread_create(&thread, &attr, watching, NULL)) atomic_store(&watch_count, 1);
+  if (!pthread_create(&thread, &attr, watching, NULL))
+    atomic_store(&watch_count, 1);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attr);
 }

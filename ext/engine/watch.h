@@ -27,11 +27,12 @@ struct watch {
   struct watch *prev;
   const struct engine_host *host;
   const struct runtime *runtime;
-  atomic_int armed;      /* 1: the thread looks at this engine */
-  atomic_ulong thread;   /* Python's ident of the thread whose call is under way */
-  atomic_uint serial;    /* odd while a call is under way; one more at its ends */
-  atomic_int raised;     /* 1: the call under way was interrupted */
-  unsigned seen;         /* the watching thread's: serial at its last look */
+  atomic_int armed; /* 1: the thread looks at this engine */
+  atomic_ulong
+      thread;         /* Python's ident of the thread whose call is under way */
+  atomic_uint serial; /* odd while a call is under way; one more at its ends */
+  atomic_int raised;  /* 1: the call under way was interrupted */
+  unsigned seen;      /* the watching thread's: serial at its last look */
 };
 
 /* Into a zeroed struct; watch_fini() before its engine goes. */

@@ -21,8 +21,8 @@ static int died(struct worker *worker, int status, struct err *err) {
     err_set(err, ERR_CRASH, "worker %d was killed by SIG%s", (int)worker->pid,
             name ? name : "?");
   } else {
-    err_set(err, ERR_CRASH, "worker %d exited with status %d",
-            (int)worker->pid, WEXITSTATUS(status));
+    err_set(err, ERR_CRASH, "worker %d exited with status %d", (int)worker->pid,
+            WEXITSTATUS(status));
   }
   if (!err) return -1;
   char stack[8192];
@@ -39,8 +39,10 @@ static int check(void *arg, struct err *err) {
     return died(worker, status, err);
   }
   if (!template_alive(worker->template)) {
-    return err_set(err, ERR_CRASH, "worker %d died with the process that "
-                   "started it", (int)worker->pid);
+    return err_set(err, ERR_CRASH,
+                   "worker %d died with the process that "
+                   "started it",
+                   (int)worker->pid);
   }
   if (worker->host->interrupted(worker->host->arg)) {
     return err_set(err, ERR_INTERRUPT, "interrupted");
@@ -59,8 +61,7 @@ static void tell_limits(struct worker *worker) {
 int worker_open(struct worker *worker, const struct engine_host *host,
                 struct template *template, struct err *err) {
   int shm_fd = -1;
-  *worker =
-      (struct worker){.host = host, .template = template, .crash_fd = -1};
+  *worker = (struct worker){.host = host, .template = template, .crash_fd = -1};
   if (shm_create(&shm_fd, err)) return -1;
   int rc = shm_open_fd(shm_fd, &worker->shm, err);
   if (rc) goto done;

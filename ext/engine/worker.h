@@ -22,9 +22,9 @@ struct worker {
   struct shm shm;
   struct wire wire;
   int crash_fd;
-  pid_t pid;       /* 0: there is none */
-  uint32_t epoch;  /* forks_epoch() of the process it belongs to */
-  uint64_t seq;    /* of the last request */
+  pid_t pid;        /* 0: there is none */
+  uint32_t epoch;   /* forks_epoch() of the process it belongs to */
+  uint64_t seq;     /* of the last request */
   uint64_t max_len; /* the limit that the worker was told last */
 };
 

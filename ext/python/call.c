@@ -35,9 +35,8 @@ static int bad_count(const struct callable *callable, uint32_t argc,
 
 struct callable *call_find(struct runtime_space *space, uint32_t definition_id,
                            uint32_t index, uint32_t argc, struct err *err) {
-  struct callable_table *table = definition_id < space->table_count
-                                     ? space->tables[definition_id]
-                                     : NULL;
+  struct callable_table *table =
+      definition_id < space->table_count ? space->tables[definition_id] : NULL;
   if (!table || index >= table->count) {
     err_set(err, ERR_SYSTEM, "no function %u.%u", definition_id, index);
     return NULL;

@@ -19,8 +19,8 @@ enum { CALL_ARGS_MAX = 127 }; /* SQLite's limit */
 struct callable {
   PyObject *function;
   int32_t min_args;
-  int32_t max_args; /* -1: any number */
-  uint8_t skip_null; /* 1: NULL in, NULL out, no call */
+  int32_t max_args;             /* -1: any number */
+  uint8_t skip_null;            /* 1: NULL in, NULL out, no call */
   uint8_t codes[CALL_ARGS_MAX]; /* enum convert_code */
 };
 
@@ -31,7 +31,7 @@ struct callable_table {
 };
 
 struct runtime_space {
-  PyObject *session; /* a pyudf._session.Session */
+  PyObject *session;              /* a pyudf._session.Session */
   struct callable_table **tables; /* by definition id, NULL where none */
   uint32_t table_count;
   struct held held;

@@ -72,9 +72,11 @@ static void err_describe_plainly(PyObject *exception, struct err *err) {
   PyObject *text = PyObject_Str(exception);
   PyErr_Clear();
   PyObject *name_bytes =
-      name ? PyUnicode_AsEncodedString(name, "utf-8", "backslashreplace") : NULL;
+      name ? PyUnicode_AsEncodedString(name, "utf-8", "backslashreplace")
+           : NULL;
   PyObject *bytes =
-      text ? PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace") : NULL;
+      text ? PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace")
+           : NULL;
   const char *type = name_bytes ? PyBytes_AsString(name_bytes) : NULL;
   const char *data = bytes ? PyBytes_AsString(bytes) : NULL;
   if (!data) data = "<exception str() failed>";

@@ -33,7 +33,8 @@ struct host_thread {
 static __thread struct host_thread self;
 static pthread_key_t end_key;
 static pthread_once_t end_once = PTHREAD_ONCE_INIT;
-static int end_usable; /* 0 where the process is out of keys: nothing is freed */
+static int
+    end_usable; /* 0 where the process is out of keys: nothing is freed */
 
 /* The pinned state, from a thread that is ending. glibc has emptied
 ** Python's own key by now, without calling anything (seen with 2.36), so

@@ -73,14 +73,13 @@ static PyObject *bootstrap_run(const char *package_parent, int owned) {
   PyObject *code =
       names ? Py_CompileString(bootstrap, "<pyudf>", Py_file_input) : NULL;
   PyObject *parent = code ? PyUnicode_DecodeFSDefault(package_parent) : NULL;
-  if (parent && !PyDict_SetItemString(names, "__builtins__",
-                                      PyEval_GetBuiltins())) {
+  if (parent &&
+      !PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins())) {
     done = PyEval_EvalCode(code, names, names);
   }
   if (done) {
-    result = PyObject_CallFunction(PyDict_GetItemString(names, "start"),
-                                   "Osii", parent, PYUDF_VERSION, RUNTIME_ABI,
-                                   owned);
+    result = PyObject_CallFunction(PyDict_GetItemString(names, "start"), "Osii",
+                                   parent, PYUDF_VERSION, RUNTIME_ABI, owned);
   }
   Py_XDECREF(done);
   Py_XDECREF(parent);

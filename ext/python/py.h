@@ -16,8 +16,7 @@
 /* Exported from 3.11 on, declared for the limited API from 3.12 on only. Weak, so
 ** that an older Python loads this file and is told what it lacks. */
 #if Py_LIMITED_API + 0 < 0x030c0000
-#define PY_VECTORCALL_ARGUMENTS_OFFSET \
-  ((size_t)1 << (8 * sizeof(size_t) - 1))
+#define PY_VECTORCALL_ARGUMENTS_OFFSET ((size_t)1 << (8 * sizeof(size_t) - 1))
 extern PyObject *PyObject_Vectorcall(PyObject *callable, PyObject *const *args,
                                      size_t nargsf, PyObject *kwnames)
     __attribute__((weak));

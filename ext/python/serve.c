@@ -144,8 +144,8 @@ static void arguments_fini(struct arguments *arguments) {
 /* All of the message's remaining values and their streams. After a failure the
 ** rest is still read, so that the next message is found. */
 static int receive(struct server *server, struct codec_reader *reader,
-                   const struct callable *callable,
-                   struct arguments *arguments, struct err *err) {
+                   const struct callable *callable, struct arguments *arguments,
+                   struct err *err) {
   uint32_t count = 0;
   int rc = err->code ? -1 : 0;
   while (reader->at < reader->end) {
@@ -196,7 +196,8 @@ static void serve_call(struct server *server, const struct wire_head *head,
                      &result, &err);
   }
   reply(server, head->seq, rc, &result, &err);
-  if (!rc && (result.flags & VALUE_HELD)) server->runtime->release(server->space);
+  if (!rc && (result.flags & VALUE_HELD))
+    server->runtime->release(server->space);
 }
 
 /* The expression travels as the first argument. */
@@ -220,7 +221,8 @@ static void serve_eval(struct server *server, const struct wire_head *head,
     arguments_fini(&arguments);
   }
   reply(server, head->seq, rc, &result, &err);
-  if (!rc && (result.flags & VALUE_HELD)) server->runtime->release(server->space);
+  if (!rc && (result.flags & VALUE_HELD))
+    server->runtime->release(server->space);
 }
 
 /* The fields as strings of their own: source may be long, and streamed. */

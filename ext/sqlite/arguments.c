@@ -11,8 +11,8 @@
 
 char *arguments_text(sqlite3_value *value, const char *what, struct err *err) {
   static const char *const types[] = {
-      [VALUE_NULL] = "NULL",       [VALUE_INTEGER] = "an integer",
-      [VALUE_REAL] = "a real",     [VALUE_TEXT] = "text",
+      [VALUE_NULL] = "NULL",   [VALUE_INTEGER] = "an integer",
+      [VALUE_REAL] = "a real", [VALUE_TEXT] = "text",
       [VALUE_BLOB] = "a blob",
   };
   struct value text;

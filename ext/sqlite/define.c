@@ -182,8 +182,7 @@ void define_import(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
 
 /* The imports there are, with a ref each: new. */
 static struct program_item **imports(struct program *program, uint32_t *count) {
-  struct program_item **items =
-      calloc(program->list.count + 1, sizeof *items);
+  struct program_item **items = calloc(program->list.count + 1, sizeof *items);
   for (uint32_t i = 0; items && i < program->list.count; i++) {
     struct program_item *item = program->items[i];
     if (item->definition->kind != DEFINITION_IMPORT || !item->refs) continue;

@@ -74,8 +74,9 @@ void evaluate_python_version(sqlite3_context *ctx, int argc,
       engine_version(engine, &version, &err)) {
     fail(ctx, session, "python_version", &err);
   } else {
-    char *text = sqlite3_mprintf("%.*s, %s mode", (int)version.len, version.data,
-                                 mode == ENGINE_THREAD ? "thread" : "process");
+    char *text =
+        sqlite3_mprintf("%.*s, %s mode", (int)version.len, version.data,
+                        mode == ENGINE_THREAD ? "thread" : "process");
     if (text) {
       sqlite3_result_text(ctx, text, -1, sqlite3_free);
     } else {

@@ -177,11 +177,11 @@ static void module_destroy(void *aux) {
   free(module);
 }
 
-#define READER                                                      \
+#define READER                                                          \
   .xConnect = introspect_connect, .xDisconnect = introspect_disconnect, \
-  .xBestIndex = introspect_best_index, .xOpen = introspect_open,    \
-  .xClose = introspect_close, .xFilter = introspect_filter,         \
-  .xNext = introspect_next, .xEof = introspect_eof,                 \
+  .xBestIndex = introspect_best_index, .xOpen = introspect_open,        \
+  .xClose = introspect_close, .xFilter = introspect_filter,             \
+  .xNext = introspect_next, .xEof = introspect_eof,                     \
   .xColumn = introspect_column, .xRowid = introspect_rowid
 
 static const sqlite3_module reader = {READER};

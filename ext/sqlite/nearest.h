@@ -8,7 +8,7 @@
 /* Starts as {wanted}, or {wanted, shared}. */
 struct nearest {
   const char *wanted;
-  unsigned shared; /* bytes at the front that all names share: no likeness */
+  unsigned shared;  /* bytes at the front that all names share: no likeness */
   const char *name; /* the best so far, borrowed; NULL with none near enough */
   unsigned distance;
 };

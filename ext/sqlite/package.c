@@ -36,8 +36,8 @@ static int found(const char *place) {
   static const char *const inside[] = {"/pyudf", ""};
   char file[PATH_MAX];
   for (int i = 0; i < 2; i++) {
-    int n = snprintf(file, sizeof file, "%s%s/pyudf/__init__.py", place,
-                     inside[i]);
+    int n =
+        snprintf(file, sizeof file, "%s%s/pyudf/__init__.py", place, inside[i]);
     if (n < 0 || n >= (int)sizeof file || access(file, R_OK)) continue;
     memcpy(parent, file, (size_t)n - strlen("/pyudf/__init__.py"));
     return 1;

@@ -11,8 +11,8 @@
 enum { NAME_MAX_LEN = 255 }; /* bytes: SQLite's limit for a function's name */
 
 void plan_init(struct plan *plan, struct session *session) {
-  *plan = (struct plan){.session = session,
-                        .order = slot_order_of(session->db)};
+  *plan =
+      (struct plan){.session = session, .order = slot_order_of(session->db)};
 }
 
 void plan_fini(struct plan *plan) {
@@ -44,14 +44,16 @@ static int check_spec(const struct function_spec *spec, struct err *err) {
   const char *name = spec->name;
   if (!*name) return err_set(err, ERR_USAGE, "a function needs a name");
   if (strlen(name) > NAME_MAX_LEN) {
-    return err_set(err, ERR_USAGE,
-                   "a function's name has at most %d bytes, this has %zu: %.60s...",
-                   NAME_MAX_LEN, strlen(name), name);
+    return err_set(
+        err, ERR_USAGE,
+        "a function's name has at most %d bytes, this has %zu: %.60s...",
+        NAME_MAX_LEN, strlen(name), name);
   }
   if (!sqlite3_strnicmp(name, "python_", 7) ||
       !sqlite3_strnicmp(name, "pyudf_", 6)) {
     return err_set(err, ERR_USAGE,
-                   "%s: names that begin with python_ or pyudf_ are taken", name);
+                   "%s: names that begin with python_ or pyudf_ are taken",
+                   name);
   }
   if (spec->kind != FUNCTION_SCALAR) {
     return err_set(err, ERR_USAGE, "%s: %s functions are not supported", name,
@@ -108,10 +110,11 @@ static struct slot *get_slot(struct plan *plan, const char *name, int nargs,
   if (slot) return slot;
   slot = registry_slot(&session->registry, name, nargs);
   if (is_foreign(session, slot, name, nargs)) {
-    err_set(err, ERR_USAGE,
-            "%s is a function of SQLite's own or of the host's: give it another "
-            "name, which python_import does by '%s as my_%s'",
-            describe(name, nargs, text), name, name);
+    err_set(
+        err, ERR_USAGE,
+        "%s is a function of SQLite's own or of the host's: give it another "
+        "name, which python_import does by '%s as my_%s'",
+        describe(name, nargs, text), name, name);
     return NULL;
   }
   if (slot) return slot;
@@ -143,11 +146,12 @@ static int add_entry(struct plan *plan, struct slot *slot,
                    describe(slot->name, slot->nargs, text));
   }
   if (!slot_can_bind(slot, &function->spec, plan->order)) {
-    return err_set(err, ERR_USAGE,
-                   "%s cannot change what SQLite holds to (deterministic, "
-                   "direct_only, innocuous) a third time: give it another name, "
-                   "or open the connection anew",
-                   describe(slot->name, slot->nargs, text));
+    return err_set(
+        err, ERR_USAGE,
+        "%s cannot change what SQLite holds to (deterministic, "
+        "direct_only, innocuous) a third time: give it another name, "
+        "or open the connection anew",
+        describe(slot->name, slot->nargs, text));
   }
   if (!entry && plan->count == plan->size) {
     uint32_t size = plan->size * 2 + 16;
@@ -217,8 +221,8 @@ int plan_add(struct plan *plan, struct program_item *item,
              struct manifest *manifest, struct program_item *replaces,
              struct err *err) {
   if (replaces) {
-    struct program_item **replaced = realloc(
-        plan->replaced, (plan->replaced_count + 1) * sizeof *replaced);
+    struct program_item **replaced =
+        realloc(plan->replaced, (plan->replaced_count + 1) * sizeof *replaced);
     if (!replaced) return err_nomem(err);
     plan->replaced = replaced;
     replaced[plan->replaced_count++] = replaces;

@@ -23,7 +23,7 @@ struct plan {
   struct plan_entry *entries;
   uint32_t count;
   uint32_t size;
-  struct slot *slots; /* new ones, until plan_bind() */
+  struct slot *slots;             /* new ones, until plan_bind() */
   struct program_item **replaced; /* reloaded definitions */
   uint32_t replaced_count;
 };

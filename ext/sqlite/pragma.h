@@ -20,14 +20,16 @@ struct pragma_hook;
 **   other            an error, *text is its message.
 ** *text comes from sqlite3_malloc. It may run SQL on the connection, but must not free the hook.
 */
-typedef int (*pragma_answer)(void *arg, const char *name, const char *value, char **text);
+typedef int (*pragma_answer)(void *arg, const char *name, const char *value,
+                             char **text);
 
 /*
 ** Hooks a connection. Fails with SQLITE_NOMEM only: where a connection cannot be hooked, sqlite3_log says so once and
 ** pragma_hook_state tells why. The environment variable PYUDF_PRAGMA turns it off ("off") or leaves one of the two ways
 ** ("file", "authorizer").
 */
-int pragma_hook_new(sqlite3 *db, pragma_answer answer, void *arg, struct pragma_hook **out);
+int pragma_hook_new(sqlite3 *db, pragma_answer answer, void *arg,
+                    struct pragma_hook **out);
 
 /*
 ** Hooks again what was undone since: a host's own sqlite3_set_authorizer, a main database replaced by sqlite3_deserialize.

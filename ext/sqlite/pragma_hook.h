@@ -8,50 +8,53 @@
 
 #include "pragma.h"
 
-typedef int (*pragma_auth_call)(void *arg, int code, const char *a, const char *b, const char *schema, const char *inner);
+typedef int (*pragma_auth_call)(void *arg, int code, const char *a,
+                                const char *b, const char *schema,
+                                const char *inner);
 
 /* What sqlite3_set_authorizer was last given, as it lies in a connection: the callback, then its argument. */
 struct pragma_auth_pair {
-    pragma_auth_call call;
-    void *arg;
+  pragma_auth_call call;
+  void *arg;
 };
 
 /* Where the pair lies in the connections of one copy of SQLite. */
 struct pragma_auth_layout {
-    const sqlite3_api_routines *api; /* which copy */
-    sqlite3_uint64 size;             /* of its connections, in bytes */
-    size_t offset;                   /* of the pair */
-    const char *why;                 /* NULL, or why the authorizer is not used */
+  const sqlite3_api_routines *api; /* which copy */
+  sqlite3_uint64 size;             /* of its connections, in bytes */
+  size_t offset;                   /* of the pair */
+  const char *why;                 /* NULL, or why the authorizer is not used */
 };
 
 struct pragma_file_link;
 
 struct pragma_hook {
-    sqlite3 *db;
-    sqlite3_mutex *mutex; /* the connection's */
-    pragma_answer answer;
-    void *arg;
-    int use_auth;
-    int use_file;
+  sqlite3 *db;
+  sqlite3_mutex *mutex; /* the connection's */
+  pragma_answer answer;
+  void *arg;
+  int use_auth;
+  int use_file;
 
-    /* pragma_auth.c */
-    const struct pragma_auth_layout *layout; /* NULL: not in use, auth_why says why */
-    const char *auth_why;
-    struct pragma_auth_pair host; /* asked first */
-    int depth;                    /* callbacks running */
-    int noticed;                  /* a replaced authorizer was logged */
+  /* pragma_auth.c */
+  const struct pragma_auth_layout
+      *layout; /* NULL: not in use, auth_why says why */
+  const char *auth_why;
+  struct pragma_auth_pair host; /* asked first */
+  int depth;                    /* callbacks running */
+  int noticed;                  /* a replaced authorizer was logged */
 
-    /* A loan, pragma_file.c; under its lock */
-    sqlite3_file *lent_to;
-    const sqlite3_io_methods *lent_from; /* what lent_to had */
-    sqlite3_mutex *lent_mutex;           /* taken for it, or NULL */
-    struct pragma_hook *lent_next;
+  /* A loan, pragma_file.c; under its lock */
+  sqlite3_file *lent_to;
+  const sqlite3_io_methods *lent_from; /* what lent_to had */
+  sqlite3_mutex *lent_mutex;           /* taken for it, or NULL */
+  struct pragma_hook *lent_next;
 
-    /* pragma_file.c; under its lock */
-    struct pragma_file_link *links; /* the wrapped files this hook answers for */
-    int file_lost;                  /* one of them was closed */
+  /* pragma_file.c; under its lock */
+  struct pragma_file_link *links; /* the wrapped files this hook answers for */
+  int file_lost;                  /* one of them was closed */
 
-    char state[200];
+  char state[200];
 };
 
 /* Is this PRAGMA name one of ours? */

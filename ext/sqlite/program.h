@@ -49,6 +49,7 @@ void program_unref(struct program *program, struct program_item *item);
 ** code of the user's (close()) that adds definitions and lets others die, but must
 ** not sweep. Only while no engine works. */
 void program_sweep(struct program *program,
-                   void (*forget)(void *arg, uint32_t definition_id), void *arg);
+                   void (*forget)(void *arg, uint32_t definition_id),
+                   void *arg);
 
 #endif

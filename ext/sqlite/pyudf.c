@@ -40,8 +40,8 @@ static int register_all(struct session *session) {
     session_ref(session);
     rc = sqlite3_create_function_v2(
         session->db, functions[i].name, functions[i].nargs,
-        SQLITE_UTF8 | functions[i].flags, session, functions[i].call, NULL, NULL,
-        session_unref);
+        SQLITE_UTF8 | functions[i].flags, session, functions[i].call, NULL,
+        NULL, session_unref);
   }
   if (rc == SQLITE_OK) rc = introspect_register(session);
   return rc;
@@ -72,7 +72,8 @@ EXPORT int sqlite3_pyudf_init(sqlite3 *db, char **message,
                               const sqlite3_api_routines *api) {
   struct err err = {0};
   if (set_api(api)) {
-    *message = api->mprintf("pyudf serves another copy of SQLite in this process");
+    *message =
+        api->mprintf("pyudf serves another copy of SQLite in this process");
     return SQLITE_ERROR;
   }
   struct session *session = session_get(db, &err);

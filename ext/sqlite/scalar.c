@@ -26,8 +26,8 @@ enum engine_mode scalar_mode(const struct function *function) {
 static int check(const struct function *function, int argc, struct err *err) {
   int least = function->spec.min_args;
   if (argc < least) {
-    return err_set(err, ERR_USAGE, "takes at least %d argument%s, not %d", least,
-                   least == 1 ? "" : "s", argc);
+    return err_set(err, ERR_USAGE, "takes at least %d argument%s, not %d",
+                   least, least == 1 ? "" : "s", argc);
   }
   if (argc > SCALAR_ARGS_MAX) {
     return err_set(err, ERR_USAGE, "takes at most %d arguments, not %d",
@@ -52,8 +52,8 @@ static int run(sqlite3_context *ctx, struct function *function,
   struct engine *engine = session->engines[mode];
   if (!engine && session_engine(session, mode, &engine, err)) return -1;
   uint64_t began = metrics_begin(&function->metrics, session->settings.metrics);
-  int rc = engine_call(engine, function->id, values, (uint32_t)argc, &result,
-                       err);
+  int rc =
+      engine_call(engine, function->id, values, (uint32_t)argc, &result, err);
   if (!rc) {
     rc = sqlvalue_result(ctx, &result, session->host.max_len, err);
     if (result.flags & VALUE_HELD) engine_release(engine);

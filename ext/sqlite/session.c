@@ -27,7 +27,8 @@ static int pragma_text(struct session *session, const char *name,
   struct settings *settings = &session->settings;
   int id = settings_find(name, err);
   if (id < 0) return -1;
-  if (value && settings_set(settings, id, value, SETTING_PRAGMA, err)) return -1;
+  if (value && settings_set(settings, id, value, SETTING_PRAGMA, err))
+    return -1;
   *text = settings_get(settings, id, err);
   return *text ? 0 : -1;
 }
@@ -76,7 +77,8 @@ static struct session *session_new(sqlite3 *db, struct err *err) {
       .interrupted = host_interrupted,
   };
   if (settings_init(&session->settings, err) ||
-      (pragma_hook_new(db, pragma, session, &session->hook) && err_nomem(err))) {
+      (pragma_hook_new(db, pragma, session, &session->hook) &&
+       err_nomem(err))) {
     session_free(session);
     return NULL;
   }

@@ -19,11 +19,11 @@
 struct session {
   sqlite3 *db;
   uint32_t refs;
-  int ready;           /* all was registered */
-  uint32_t forks;      /* forks_epoch() of the process that the engines are of */
-  uint32_t depth;      /* calls of the engines under way */
-  int ended;           /* a statement ended meanwhile */
-  int defining;        /* an engine makes a definition */
+  int ready;      /* all was registered */
+  uint32_t forks; /* forks_epoch() of the process that the engines are of */
+  uint32_t depth; /* calls of the engines under way */
+  int ended;      /* a statement ended meanwhile */
+  int defining;   /* an engine makes a definition */
   uint64_t statements; /* grows with each end of a statement that called us */
   struct engine *engines[ENGINE_MODES]; /* NULL until used */
   struct engine_host host;

@@ -33,7 +33,7 @@ struct setting_spec {
   const char *initial; /* NULL: known at run time */
   const char *choices[3];
   uint32_t max;
-  int restarts; /* the engines start anew when it changes */
+  int restarts;      /* the engines start anew when it changes */
   const char *alias; /* an environment variable that is looked at before */
   const char *accepts;
   const char *help;
@@ -41,40 +41,60 @@ struct setting_spec {
 
 static const struct setting_spec specs[SETTING_COUNT] = {
     [SETTING_EXECUTION_MODE] =
-        {.name = "python_execution_mode", .type = TYPE_CHOICE,
-         .initial = "process", .choices = {"process", "thread"},
+        {.name = "python_execution_mode",
+         .type = TYPE_CHOICE,
+         .initial = "process",
+         .choices = {"process", "thread"},
          .accepts = "process or thread",
          .help = "where functions run: in worker processes, or in this one"},
     [SETTING_EXECUTABLE] =
-        {.name = "python_executable", .type = TYPE_FILLED,
-         .initial = PYUDF_DEFAULT_PYTHON, .restarts = 1,
-         .alias = "PYUDF_PYTHON", .accepts = "the path of a Python",
-         .help = "the Python that runs the functions, a virtual environment's too"},
-    [SETTING_PATH] =
-        {.name = "python_path", .type = TYPE_PATHS, .initial = "",
-         .restarts = 1, .accepts = "directories with ':' between",
-         .help = "entries put before sys.path, with ':' between"},
-    [SETTING_PRELOAD] =
-        {.name = "python_preload", .type = TYPE_TEXT, .initial = "",
-         .restarts = 1, .accepts = "module names with ',' between",
-         .help = "modules imported once, before workers are forked, with ',' between"},
-    [SETTING_SYSTEM_ENV] =
-        {.name = "python_system_env", .type = TYPE_SWITCH, .initial = "on",
-         .restarts = 1, .accepts = "on or off",
-         .help = "whether workers inherit the environment"},
+        {.name = "python_executable",
+         .type = TYPE_FILLED,
+         .initial = PYUDF_DEFAULT_PYTHON,
+         .restarts = 1,
+         .alias = "PYUDF_PYTHON",
+         .accepts = "the path of a Python",
+         .help =
+             "the Python that runs the functions, a virtual environment's too"},
+    [SETTING_PATH] = {.name = "python_path",
+                      .type = TYPE_PATHS,
+                      .initial = "",
+                      .restarts = 1,
+                      .accepts = "directories with ':' between",
+                      .help = "entries put before sys.path, with ':' between"},
+    [SETTING_PRELOAD] = {.name = "python_preload",
+                         .type = TYPE_TEXT,
+                         .initial = "",
+                         .restarts = 1,
+                         .accepts = "module names with ',' between",
+                         .help = "modules imported once, before workers are "
+                                 "forked, with ',' between"},
+    [SETTING_SYSTEM_ENV] = {.name = "python_system_env",
+                            .type = TYPE_SWITCH,
+                            .initial = "on",
+                            .restarts = 1,
+                            .accepts = "on or off",
+                            .help = "whether workers inherit the environment"},
     [SETTING_SPIN] =
-        {.name = "python_spin", .type = TYPE_COUNT, .max = SPIN_MAX_US,
+        {.name = "python_spin",
+         .type = TYPE_COUNT,
+         .max = SPIN_MAX_US,
          .accepts = "microseconds from 0 to 1000000",
          .help = "microseconds to spin for a worker's answer before sleeping"},
     [SETTING_ON_ERROR] =
-        {.name = "python_on_error", .type = TYPE_CHOICE, .initial = "raise",
-         .choices = {"raise", "null"}, .accepts = "raise or null",
+        {.name = "python_on_error",
+         .type = TYPE_CHOICE,
+         .initial = "raise",
+         .choices = {"raise", "null"},
+         .accepts = "raise or null",
          .help = "what an exception in a function makes: an error, or NULL; "
                  "PRAGMA wants quotes: python_on_error = 'null'"},
-    [SETTING_METRICS] =
-        {.name = "python_metrics", .type = TYPE_SWITCH, .initial = "on",
-         .accepts = "on or off",
-         .help = "whether the time spent in functions is sampled"},
+    [SETTING_METRICS] = {.name = "python_metrics",
+                         .type = TYPE_SWITCH,
+                         .initial = "on",
+                         .accepts = "on or off",
+                         .help =
+                             "whether the time spent in functions is sampled"},
 };
 
 const char *setting_name(int id) { return specs[id].name; }
@@ -95,8 +115,8 @@ const char *setting_source_name(enum setting_source source) {
 static const char *canonical(const struct setting_spec *spec, const char *value,
                              char number[16]) {
   static const char *const switches[][2] = {
-      {"on", "on"},   {"off", "off"}, {"true", "on"}, {"false", "off"},
-      {"1", "on"},    {"0", "off"},   {"yes", "on"},  {"no", "off"}};
+      {"on", "on"}, {"off", "off"}, {"true", "on"}, {"false", "off"},
+      {"1", "on"},  {"0", "off"},   {"yes", "on"},  {"no", "off"}};
   switch (spec->type) {
     case TYPE_CHOICE:
       for (int i = 0; spec->choices[i]; i++) {
@@ -219,8 +239,8 @@ static int init_one(struct settings *settings, int id, struct err *err) {
 
 int settings_init(struct settings *settings, struct err *err) {
   cpu_set_t usable;
-  int alone = !sched_getaffinity(0, sizeof usable, &usable) &&
-              CPU_COUNT(&usable) == 1;
+  int alone =
+      !sched_getaffinity(0, sizeof usable, &usable) && CPU_COUNT(&usable) == 1;
   snprintf(settings->spin_default, sizeof settings->spin_default, "%d",
            alone ? 0 : SPIN_DEFAULT_US);
   for (int id = 0; id < SETTING_COUNT; id++) {
@@ -270,8 +290,8 @@ int settings_set(struct settings *settings, int id, const char *value,
   const struct setting_spec *spec = &specs[id];
   struct setting *setting = &settings->items[id];
   char number[16];
-  const char *text = value ? canonical(spec, value, number)
-                           : setting_default(settings, id);
+  const char *text =
+      value ? canonical(spec, value, number) : setting_default(settings, id);
   if (!text) return refuse(spec, "", value, err);
   char *copy = keep(spec, text);
   if (!copy) return err_nomem(err);

@@ -12,8 +12,10 @@ enum { SHAPE_SET = 1 << 30, SHAPE_KIND = 24 };
 
 slot_order slot_order_of(sqlite3 *db) {
   static const uint8_t utf8[] = {SQLITE_UTF16LE, SQLITE_UTF16BE, SQLITE_UTF8};
-  static const uint8_t utf16le[] = {SQLITE_UTF8, SQLITE_UTF16BE, SQLITE_UTF16LE};
-  static const uint8_t utf16be[] = {SQLITE_UTF8, SQLITE_UTF16LE, SQLITE_UTF16BE};
+  static const uint8_t utf16le[] = {SQLITE_UTF8, SQLITE_UTF16BE,
+                                    SQLITE_UTF16LE};
+  static const uint8_t utf16be[] = {SQLITE_UTF8, SQLITE_UTF16LE,
+                                    SQLITE_UTF16BE};
   slot_order order = utf8;
   sqlite3_stmt *statement = NULL;
   int rc = sqlite3_prepare_v2(db, "PRAGMA encoding", -1, &statement, NULL);
@@ -26,8 +28,9 @@ slot_order slot_order_of(sqlite3 *db) {
   return order;
 }
 
-struct function *function_new(struct session *session, struct program_item *item,
-                              uint32_t index, struct function_spec *spec) {
+struct function *function_new(struct session *session,
+                              struct program_item *item, uint32_t index,
+                              struct function_spec *spec) {
   struct function *function = calloc(1, sizeof *function);
   if (!function) return NULL;
   function->refs = 1;
@@ -117,8 +120,8 @@ static void slot_destroy(void *arg) {
 
 int slot_bind(struct slot *slot, const struct function_spec *spec,
               slot_order order, struct err *err) {
-  static const int flags = SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY |
-                           SQLITE_INNOCUOUS;
+  static const int flags =
+      SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY | SQLITE_INNOCUOUS;
   uint32_t shape = shape_of(spec);
   int at = in_force(slot, order);
   if (at >= 0 && slot->shapes[order[at]] == shape) return 0;
@@ -128,8 +131,8 @@ int slot_bind(struct slot *slot, const struct function_spec *spec,
   session_ref(slot->session);
   int rc = sqlite3_create_function_v2(
       slot->session->db, slot->name, slot->nargs,
-      encoding | ((int)shape & flags) | SQLITE_RESULT_SUBTYPE, slot, scalar_call,
-      NULL, NULL, slot_destroy);
+      encoding | ((int)shape & flags) | SQLITE_RESULT_SUBTYPE, slot,
+      scalar_call, NULL, NULL, slot_destroy);
   if (rc == SQLITE_OK) {
     slot->shapes[encoding] = shape;
     return 0;

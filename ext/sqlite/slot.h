@@ -43,7 +43,7 @@ struct function {
   struct session *session;
   struct metrics metrics;
   uint32_t refs;
-  uint32_t slots; /* that stand for it */
+  uint32_t slots;                /* that stand for it */
   struct function *next, **link; /* in the registry, in order of definition */
 };
 
@@ -69,8 +69,9 @@ slot_order slot_order_of(sqlite3 *db);
 
 /* A new function with one ref; takes the strings of spec. It stays in
 ** program_item as long as it lives. */
-struct function *function_new(struct session *session, struct program_item *item,
-                              uint32_t index, struct function_spec *spec);
+struct function *function_new(struct session *session,
+                              struct program_item *item, uint32_t index,
+                              struct function_spec *spec);
 void function_ref(struct function *function);
 void function_unref(struct function *function);
 

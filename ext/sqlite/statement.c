@@ -45,7 +45,8 @@ void statement_touch(sqlite3_context *ctx, struct session *session) {
   statement_get(ctx, session);
 }
 
-static int contains(const struct statement *statement, const struct slot *slot) {
+static int contains(const struct statement *statement,
+                    const struct slot *slot) {
   for (uint32_t i = 0; i < statement->count; i++) {
     if (statement->slots[i] == slot) return 1;
   }

@@ -54,7 +54,8 @@ int tables_update_setting(struct session *session, int row,
     const struct value *was = rows_get(&rows, (uint32_t)row, i);
     const char *text = (const char *)sqlite3_value_text(columns[i]);
     if (i == 1) continue;
-    if (!text || strlen(text) != was->len || memcmp(text, was->data, was->len)) {
+    if (!text || strlen(text) != was->len ||
+        memcmp(text, was->data, was->len)) {
       err_set(err, ERR_USAGE, "python_settings: only value can be changed");
       goto done;
     }
@@ -148,24 +149,31 @@ static int fill_errors(struct session *session, int setting, struct rows *rows,
 }
 
 const struct table_spec tables[] = {
-    {.name = "python_settings", .columns = 5, .writable = 1,
+    {.name = "python_settings",
+     .columns = 5,
+     .writable = 1,
      .schema = "CREATE TABLE x(name TEXT, value TEXT, \"default\" TEXT, "
                "source TEXT, help TEXT)",
      .fill = fill_settings},
-    {.name = "python_functions", .columns = 12,
+    {.name = "python_functions",
+     .columns = 12,
      .schema = "CREATE TABLE x(name TEXT, kind TEXT, arguments TEXT, "
                "result TEXT, flags TEXT, module TEXT, source TEXT, mode TEXT, "
                "calls INTEGER, rows INTEGER, errors INTEGER, call_time REAL)",
      .fill = fill_functions},
-    {.name = "python_errors", .columns = 9,
-     .schema = "CREATE TABLE x(id INTEGER, time TEXT, function TEXT, type TEXT, "
-               "message TEXT, file TEXT, line INTEGER, traceback TEXT, "
-               "mode TEXT)",
+    {.name = "python_errors",
+     .columns = 9,
+     .schema =
+         "CREATE TABLE x(id INTEGER, time TEXT, function TEXT, type TEXT, "
+         "message TEXT, file TEXT, line INTEGER, traceback TEXT, "
+         "mode TEXT)",
      .fill = fill_errors},
 };
 const int tables_count = sizeof tables / sizeof *tables;
 
 const struct table_spec tables_pragma = {
-    .name = "pragma", .columns = 1, .hidden = 1,
+    .name = "pragma",
+    .columns = 1,
+    .hidden = 1,
     .schema = "CREATE TABLE x(%s TEXT, arg HIDDEN)",
     .fill = fill_pragma};

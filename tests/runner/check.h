@@ -7,9 +7,10 @@
 
 #include "text.h"
 
-bool check_is_hash(const char *const *expected, size_t count, size_t *values, const char **hash);
-int check_values(const char *const *expected, size_t expected_count, const char *const *got, size_t got_count,
-                 struct text *why);
+bool check_is_hash(const char *const *expected, size_t count, size_t *values,
+                   const char **hash);
+int check_values(const char *const *expected, size_t expected_count,
+                 const char *const *got, size_t got_count, struct text *why);
 int check_regex(const char *regex, const char *message, struct text *why);
 
 #endif

@@ -5,18 +5,19 @@
 #include <stddef.h>
 
 struct label {
-    const char *name;  /* borrowed from the test file; NULL: a free slot */
-    size_t line;       /* of the record that came first */
-    char hash[33];
+  const char *name; /* borrowed from the test file; NULL: a free slot */
+  size_t line;      /* of the record that came first */
+  char hash[33];
 };
 
 struct label_table {
-    struct label *slots;
-    size_t count;
-    size_t capacity;   /* a power of two, or 0 */
+  struct label *slots;
+  size_t count;
+  size_t capacity; /* a power of two, or 0 */
 };
 
-const struct label *label_check(struct label_table *table, const char *name, const char *hash, size_t line);
+const struct label *label_check(struct label_table *table, const char *name,
+                                const char *hash, size_t line);
 void label_table_fini(struct label_table *table);
 
 #endif

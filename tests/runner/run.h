@@ -6,6 +6,7 @@
 #include "tap.h"
 #include "vars.h"
 
-void run_file(const char *path, const struct conn_config *config, struct vars *vars, struct tap *tap);
+void run_file(const char *path, const struct conn_config *config,
+              struct vars *vars, struct tap *tap);
 
 #endif

@@ -8,11 +8,11 @@
 #include "text.h"
 
 struct script {
-    struct text content;
-    size_t next;         /* offset of the line after the current one */
-    size_t line_number;  /* of the current line, from 1 */
-    char *line;          /* NUL-terminated, lives as long as the script */
-    size_t line_len;
+  struct text content;
+  size_t next;        /* offset of the line after the current one */
+  size_t line_number; /* of the current line, from 1 */
+  char *line;         /* NUL-terminated, lives as long as the script */
+  size_t line_len;
 };
 
 int script_open(struct script *script, const char *path, struct text *error);

@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 struct tap {
-    size_t count;   /* lines written, skipped ones among them */
-    size_t failed;
-    size_t ran;     /* records that were executed; counted by run.c */
-    bool flush;     /* after each line */
+  size_t count; /* lines written, skipped ones among them */
+  size_t failed;
+  size_t ran; /* records that were executed; counted by run.c */
+  bool flush; /* after each line */
 };
 
 void tap_open(struct tap *tap, bool flush);
