@@ -101,6 +101,7 @@ static void test_manifest(void) {
         value_integer(FUNCTION_SCALAR),
         value_integer(FUNCTION_DIRECT_ONLY),
         value_integer(FUNCTION_ANY),
+        value_integer(0),
         value_integer(1),
         value_integer(-1),
         value_text("s"),

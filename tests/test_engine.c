@@ -92,7 +92,7 @@ static int define(struct session *s, const char *source, struct err *err) {
 
 static int call(struct session *s, int id, const struct value *argv,
                 uint32_t argc, struct value *result, struct err *err) {
-  return engine_call(s->engine, (struct engine_function){(uint32_t)id, 0}, argv,
+  return engine_call(s->engine, (struct engine_function){(uint32_t)id, 0, 0}, argv,
                      argc, result, err);
 }
 

@@ -8,6 +8,8 @@
 **   CONTROL_FORK    host to template, with the two descriptors of CONTROL_FDS
 **   CONTROL_FORKED  template to host: pid, or error (an errno) and pid 0
 **   CONTROL_KILL    host to template: SIGKILL for the worker pid
+**   CONTROL_ALARM   host to template: CONTROL_ALARM_SIGNAL for the worker pid,
+**                   which then looks into the shared memory (shm_alarm_get)
 **   CONTROL_RETIRE  host to template: the worker pid was told to quit; SIGKILL
 **                   after CONTROL_GRACE_MS
 **
@@ -25,7 +27,8 @@ enum control_type {
   CONTROL_FORK = 2,
   CONTROL_FORKED = 3,
   CONTROL_KILL = 4,
-  CONTROL_RETIRE = 5
+  CONTROL_RETIRE = 5,
+  CONTROL_ALARM = 6
 };
 
 enum {
@@ -39,6 +42,9 @@ struct control {
   int32_t error;
   uint32_t zero;
 };
+
+/* Not one that functions are likely to use. Needs <signal.h>. */
+#define CONTROL_ALARM_SIGNAL (SIGRTMAX - 1)
 
 /* What a CONTROL_FORK carries. */
 enum { CONTROL_FD_SHM, CONTROL_FD_CRASH, CONTROL_FDS };

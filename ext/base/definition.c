@@ -55,8 +55,9 @@ void definition_free(struct definition *definition) {
 static int spec_decode(const struct value v[MANIFEST_FIELDS],
                        struct function_spec *spec) {
   static const uint8_t types[MANIFEST_FIELDS] = {
-      VALUE_TEXT,    VALUE_INTEGER, VALUE_INTEGER, VALUE_INTEGER, VALUE_INTEGER,
-      VALUE_INTEGER, VALUE_TEXT,    VALUE_TEXT,    VALUE_TEXT,    VALUE_TEXT};
+      VALUE_TEXT,    VALUE_INTEGER, VALUE_INTEGER, VALUE_INTEGER,
+      VALUE_INTEGER, VALUE_INTEGER, VALUE_INTEGER, VALUE_TEXT,
+      VALUE_TEXT,    VALUE_TEXT,    VALUE_TEXT};
   for (int i = 0; i < MANIFEST_FIELDS; i++) {
     if (v[i].type != types[i]) return -1;
   }
@@ -65,12 +66,13 @@ static int spec_decode(const struct value v[MANIFEST_FIELDS],
       .kind = (uint32_t)v[1].integer,
       .flags = (uint32_t)v[2].integer,
       .mode = (uint32_t)v[3].integer,
-      .min_args = (int32_t)v[4].integer,
-      .max_args = (int32_t)v[5].integer,
-      .arguments = value_strdup(&v[6]),
-      .result = value_strdup(&v[7]),
-      .module = value_strdup(&v[8]),
-      .source = value_strdup(&v[9]),
+      .timeout_ms = (uint32_t)v[4].integer,
+      .min_args = (int32_t)v[5].integer,
+      .max_args = (int32_t)v[6].integer,
+      .arguments = value_strdup(&v[7]),
+      .result = value_strdup(&v[8]),
+      .module = value_strdup(&v[9]),
+      .source = value_strdup(&v[10]),
   };
   return spec->name && spec->arguments && spec->result && spec->module &&
                  spec->source

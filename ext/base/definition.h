@@ -68,10 +68,11 @@ enum function_mode {
 
 /* A manifest's row. Strings are malloc'ed and never NULL. */
 struct function_spec {
-  char *name;     /* SQL name, UTF-8 */
-  uint32_t kind;  /* enum function_kind */
-  uint32_t flags; /* enum function_flag, or-ed */
-  uint32_t mode;  /* enum function_mode: where it must run */
+  char *name;          /* SQL name, UTF-8 */
+  uint32_t kind;       /* enum function_kind */
+  uint32_t flags;      /* enum function_flag, or-ed */
+  uint32_t mode;       /* enum function_mode: where it must run */
+  uint32_t timeout_ms; /* longest call; 0: what the session says */
   int32_t min_args;
   int32_t max_args; /* -1: any number */
   char *arguments;  /* for humans: "s: str, n: int = 3" */
@@ -87,7 +88,7 @@ struct manifest {
 
 /* Manifests travel as MANIFEST_FIELDS values a function, in the order of struct
 ** function_spec, one after the other (codec.h). */
-enum { MANIFEST_FIELDS = 10 };
+enum { MANIFEST_FIELDS = 11 };
 int manifest_decode(const void *data, uint64_t len, struct manifest **manifest,
                     struct err *err);
 void manifest_free(struct manifest *manifest);

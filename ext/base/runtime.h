@@ -22,6 +22,12 @@
 
 enum { RUNTIME_ABI = 1 }; /* grows with every change to this file */
 
+enum runtime_raise {
+  RUNTIME_RAISE_NOTHING = 0,
+  RUNTIME_RAISE_INTERRUPT = 1, /* KeyboardInterrupt */
+  RUNTIME_RAISE_TIMEOUT = 2    /* TimeoutError */
+};
+
 /* The Python side of one session: its modules and its functions. */
 struct runtime_space;
 
@@ -68,10 +74,10 @@ struct runtime {
   int (*version)(struct runtime_space *space, struct value *result,
                  struct err *err);
 
-  /* Has KeyboardInterrupt raised in the thread that Python knows as `thread`
-  ** (Linux: its pthread_t), at its next instruction (on 1), or takes one back
-  ** that was not raised yet (on 0). */
-  void (*raise)(unsigned long thread, int on);
+  /* Has an exception raised in the thread that Python knows as `thread` (Linux:
+  ** its pthread_t), at its next instruction; RUNTIME_RAISE_NOTHING takes one
+  ** back that was not raised yet. */
+  void (*raise)(unsigned long thread, enum runtime_raise what);
 
   /* Lets go of what a VALUE_HELD result points into. */
   void (*release)(struct runtime_space *space);

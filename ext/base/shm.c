@@ -147,3 +147,18 @@ uint64_t shm_max_len_get(struct shm_control *control) {
 uint32_t shm_spin_us_get(struct shm_control *control) {
   return atomic_load_explicit(&control->spin_us, memory_order_relaxed);
 }
+
+/* `alarmed` is written before `alarm`: the store pairs with the acquiring load in
+** shm_alarm_get(). */
+void shm_alarm_set(struct shm_control *control, enum shm_alarm alarm,
+                   uint64_t seq) {
+  atomic_store_explicit(&control->alarmed, seq, memory_order_relaxed);
+  atomic_store_explicit(&control->alarm, alarm, memory_order_release);
+}
+
+enum shm_alarm shm_alarm_get(struct shm_control *control, uint64_t seq) {
+  uint32_t alarm = atomic_load_explicit(&control->alarm, memory_order_acquire);
+  return atomic_load_explicit(&control->alarmed, memory_order_relaxed) == seq
+             ? (enum shm_alarm)alarm
+             : SHM_ALARM_NONE;
+}

@@ -24,10 +24,19 @@ struct shm_control {
   uint32_t zero;
   _Atomic uint64_t max_len; /* host: longest TEXT or BLOB that SQLite takes */
   _Atomic uint32_t spin_us; /* host: the worker's spinning before it sleeps */
+  _Atomic uint32_t alarm;   /* host: enum shm_alarm for the request `alarmed` */
+  _Atomic uint64_t alarmed; /* host: its seq, before `alarm` */
   _Atomic uint32_t exited;  /* template: 1 once the worker has ended */
   _Atomic int32_t status;   /* template: as waitpid gives it, before `exited` */
   struct ring_shared to_worker;
   struct ring_shared to_host;
+};
+
+/* What a request's call is to be ended for. */
+enum shm_alarm {
+  SHM_ALARM_NONE = 0,
+  SHM_ALARM_TIMEOUT = 1,
+  SHM_ALARM_INTERRUPT = 2
 };
 
 enum shm_side { SHM_HOST, SHM_WORKER };
@@ -63,6 +72,12 @@ int shm_exit_get(struct shm_control *control, int *status);
 /* What the host tells the worker beside the messages. */
 void shm_limits_set(struct shm_control *control, uint64_t max_len,
                     uint32_t spin_us);
+/* Host: the call of request `seq` is to be ended; a signal has to follow.
+** Worker: what for, where `seq` is that request. */
+void shm_alarm_set(struct shm_control *control, enum shm_alarm alarm,
+                   uint64_t seq);
+enum shm_alarm shm_alarm_get(struct shm_control *control, uint64_t seq);
+
 uint64_t shm_max_len_get(struct shm_control *control);
 uint32_t shm_spin_us_get(struct shm_control *control);
 

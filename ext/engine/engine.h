@@ -32,7 +32,7 @@ struct engine_program {
 
 /* Settings that the engines look at. The session owns the strings and may
 ** change them between calls; it then adds 1 to `epoch`, and the engine starts
-** anew (worker and definitions) at the next call. spin_us needs no epoch. */
+** anew (worker and definitions) at the next call. The numbers need no epoch. */
 struct engine_settings {
   uint64_t epoch;
   const char *executable; /* path of the Python */
@@ -40,6 +40,7 @@ struct engine_settings {
   const char *preload;    /* modules to import before forking, ',' between */
   int system_env;         /* 1: workers inherit the environment */
   uint32_t spin_us;       /* spin so long before sleeping */
+  uint32_t timeout_ms; /* longest call, 0: any; a function's own goes first */
 };
 
 /* What an engine gets from its session; all of it outlives the engine. */
@@ -62,7 +63,8 @@ struct engine;
 /* A function as an engine knows it. */
 struct engine_function {
   uint32_t definition_id;
-  uint32_t index; /* in the definition's manifest */
+  uint32_t index;      /* in the definition's manifest */
+  uint32_t timeout_ms; /* of its own; 0: the settings' */
 };
 
 struct engine_ops {
@@ -86,6 +88,13 @@ struct engine {
   const struct engine_ops *ops;
   const struct engine_host *host;
 };
+
+/* Milliseconds that a call may take, 0 for any: a function's own, or what the
+** settings say. */
+static inline uint32_t engine_timeout(const struct engine *engine,
+                                      uint32_t own_ms) {
+  return own_ms ? own_ms : engine->host->settings->timeout_ms;
+}
 
 /* A new engine; starts nothing yet: Python or a worker comes up at the first
 ** use. Fails for no memory only. */

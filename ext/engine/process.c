@@ -27,10 +27,10 @@ static struct process *process_of(struct engine *engine) {
 
 /* Asks, and waits for the reply. */
 static int ask(struct process *process, struct wire_head head,
-               const struct value *values, uint32_t count, struct value *result,
-               struct err *err) {
+               const struct value *values, uint32_t count, uint32_t timeout_ms,
+               struct value *result, struct err *err) {
   struct worker *worker = &process->worker;
-  return worker_send(worker, &head, values, count, err) ||
+  return worker_send(worker, &head, values, count, timeout_ms, err) ||
                  worker_reply(worker, result, err)
              ? -1
              : 0;
@@ -49,7 +49,8 @@ static int make(struct process *process, const struct definition *definition,
   struct value values[DEFINITION_FIELDS];
   definition_values(definition, values);
   struct wire_head head = {.type = WIRE_DEFINE, .a = definition->id};
-  if (ask(process, head, values, DEFINITION_FIELDS, manifest, err)) return -1;
+  if (ask(process, head, values, DEFINITION_FIELDS, 0, manifest, err))
+    return -1;
   if (manifest->type == VALUE_BLOB) return 0;
   drop(process, manifest);
   return err_set(err, ERR_CRASH, "a manifest of the wrong type");
@@ -135,7 +136,7 @@ static void process_forget(struct engine *engine, uint32_t definition_id) {
   replay_forget(&process->replay, definition_id);
   if (!worker_usable(&process->worker)) return;
   struct wire_head head = {.type = WIRE_FORGET, .a = definition_id};
-  worker_send(&process->worker, &head, NULL, 0, NULL);
+  worker_send(&process->worker, &head, NULL, 0, 0, NULL);
 }
 
 static int process_call(struct engine *engine, struct engine_function function,
@@ -149,7 +150,8 @@ static int process_call(struct engine *engine, struct engine_function function,
   }
   struct wire_head head = {
       .type = WIRE_CALL, .a = function.definition_id, .b = function.index};
-  return ask(process, head, argv, argc, result, err);
+  return ask(process, head, argv, argc,
+             engine_timeout(engine, function.timeout_ms), result, err);
 }
 
 /* The expression goes first, so that the arguments keep their places behind. */
@@ -163,7 +165,8 @@ static int process_eval(struct engine *engine, const char *expression,
   values[0] = value_text(expression);
   for (uint32_t i = 0; i < argc; i++) values[i + 1] = argv[i];
   struct wire_head head = {.type = WIRE_EVAL};
-  int rc = ask(process, head, values, argc + 1, result, err);
+  int rc = ask(process, head, values, argc + 1, engine_timeout(engine, 0),
+               result, err);
   free(values);
   return rc;
 }
@@ -172,8 +175,8 @@ static int process_version(struct engine *engine, struct value *result,
                            struct err *err) {
   struct process *process = process_of(engine);
   if (ready(process, err)) return -1;
-  return ask(process, (struct wire_head){.type = WIRE_VERSION}, NULL, 0, result,
-             err);
+  return ask(process, (struct wire_head){.type = WIRE_VERSION}, NULL, 0, 0,
+             result, err);
 }
 
 static void process_release(struct engine *engine) {

@@ -301,6 +301,10 @@ void template_kill(struct template *template, pid_t pid) {
   tell(template, CONTROL_KILL, pid);
 }
 
+void template_alarm(struct template *template, pid_t pid) {
+  tell(template, CONTROL_ALARM, pid);
+}
+
 void template_retire(struct template *template, pid_t pid) {
   tell(template, CONTROL_RETIRE, pid);
 }

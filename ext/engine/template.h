@@ -25,6 +25,9 @@ void template_put(struct template *template);
 int template_fork(struct template *template, int shm_fd, int crash_fd,
                   pid_t *pid, struct err *err);
 
+/* Has a worker look at its alarm (shm_alarm_set). */
+void template_alarm(struct template *template, pid_t pid);
+
 /* Ends a worker at once, or after a grace in which it may end by itself. */
 void template_kill(struct template *template, pid_t pid);
 void template_retire(struct template *template, pid_t pid);

@@ -229,6 +229,7 @@ static __attribute__((noinline)) int bring_up(struct thread *thread,
 /* Python, the GIL, and a space with all definitions. Returns 0, -1 with the GIL
 ** where the space could not be made, -2 without it. finish() after 0 and -1. */
 static inline __attribute__((always_inline)) int begin(struct thread *thread,
+                                                       uint32_t timeout_ms,
                                                        struct err *err) {
   const struct engine_host *host = thread->engine.host;
   if (thread->settings_epoch != host->settings->epoch &&
@@ -236,12 +237,34 @@ static inline __attribute__((always_inline)) int begin(struct thread *thread,
     return -2;
   }
   if (enter(thread, err)) return -2;
-  if (!thread->calls++) watch_begin(&thread->watch);
+  if (!thread->calls++) watch_begin(&thread->watch, timeout_ms);
   if (thread->space && thread->settings_epoch == host->settings->epoch &&
       thread->replay.made == host->program->last_serial) {
     return 0;
   }
   return make_ready(thread, err);
+}
+
+/* What was raised in the call by us is told as what it is, with the place. */
+static __attribute__((noinline, cold)) int ended(struct thread *thread, int rc,
+                                                 struct err *err) {
+  int timeout = atomic_load(&thread->watch.raised) == WATCH_TIMEOUT;
+  watch_clear(&thread->watch);
+  if (!rc)
+    return 0; /* it ended by itself; an interrupt is SQLite's to notice */
+  struct err why = {0};
+  if (err) err_take(&why, err);
+  if (timeout) {
+    err_set(err, ERR_TIMEOUT, "timed out after %u ms",
+            atomic_load(&thread->watch.timeout_ms));
+  } else {
+    err_set(err, ERR_INTERRUPT, "interrupted");
+  }
+  if (err && why.traceback) {
+    err_set_traceback(err, why.traceback, strlen(why.traceback));
+  }
+  err_clear(&why);
+  return rc;
 }
 
 /* Ends what begin() began. A result that is held keeps the GIL until
@@ -250,12 +273,8 @@ static inline __attribute__((always_inline)) int finish(struct thread *thread,
                                                         int rc,
                                                         struct value *result,
                                                         struct err *err) {
-  if (!--thread->calls && watch_end(&thread->watch)) {
-    watch_clear(&thread->watch);
-    if (!rc) thread->runtime->release(thread->space);
-    err_clear(err);
-    rc = err_set(err, ERR_INTERRUPT, "interrupted");
-  }
+  if (!--thread->calls && watch_end(&thread->watch))
+    rc = ended(thread, rc, err);
   if (!rc && value_is_bytes(result) &&
       result->len > thread->engine.host->max_len) {
     thread->runtime->release(thread->space);
@@ -284,7 +303,7 @@ static int thread_define(struct engine *engine,
   struct thread *thread = thread_of(engine);
   struct buf encoded = {0};
   struct value none = value_null();
-  int rc = begin(thread, err);
+  int rc = begin(thread, 0, err);
   if (rc == -2) return -1;
   if (!rc) rc = make(thread, definition, &encoded, err);
   rc = finish(thread, rc, &none, err);
@@ -307,7 +326,7 @@ static int thread_call(struct engine *engine, struct engine_function function,
                        const struct value *argv, uint32_t argc,
                        struct value *result, struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, err);
+  int rc = begin(thread, engine_timeout(engine, function.timeout_ms), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = replay_check(&thread->replay, engine->host->program,
@@ -324,7 +343,7 @@ static int thread_eval(struct engine *engine, const char *expression,
                        const struct value *argv, uint32_t argc,
                        struct value *result, struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, err);
+  int rc = begin(thread, engine_timeout(engine, 0), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->eval(thread->space, expression, argv, argc, result,
@@ -336,7 +355,7 @@ static int thread_eval(struct engine *engine, const char *expression,
 static int thread_version(struct engine *engine, struct value *result,
                           struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, err);
+  int rc = begin(thread, 0, err);
   if (rc == -2) return -1;
   if (!rc) rc = thread->runtime->version(thread->space, result, err);
   return finish(thread, rc, result, err);

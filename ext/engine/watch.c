@@ -1,4 +1,4 @@
-/* watch.c - interrupts for functions that run in the host process: see watch.h
+/* watch.c - interrupts and deadlines for functions that run in the host process: see watch.h
 **
 ** HOW IT WORKS. `list` has the engines that may run something; `lock` guards it
 ** and the thread's coming and going. The GIL is never waited for with `lock`
@@ -47,8 +47,15 @@ static int running(const struct watch *watch, unsigned serial) {
   return serial % 2 == 1 && atomic_load(&watch->serial) == serial;
 }
 
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* With `lock`; leaves it for the GIL, and comes back with it. */
-static void raise_in(struct watch *watch, unsigned serial) {
+static void raise_in(struct watch *watch, unsigned serial,
+                     enum watch_reason reason) {
   const struct runtime *runtime = watch->runtime;
   forks_lock_leave(&lock);
   runtime->attach();
@@ -56,12 +63,25 @@ static void raise_in(struct watch *watch, unsigned serial) {
   struct watch *at = list;
   while (at && at != watch) at = at->next;
   if (at && running(watch, serial)) {
-    atomic_store(&watch->raised, 1);
-    runtime->raise(atomic_load(&watch->thread), 1);
+    atomic_store(&watch->raised, reason);
+    runtime->raise(atomic_load(&watch->thread), reason == WATCH_TIMEOUT
+                                                    ? RUNTIME_RAISE_TIMEOUT
+                                                    : RUNTIME_RAISE_INTERRUPT);
   }
   forks_lock_leave(&lock);
   runtime->detach();
   enter();
+}
+
+/* Why the call under way is to end. */
+static enum watch_reason reason_of(const struct watch *watch) {
+  const struct engine_host *host = watch->host;
+  uint32_t timeout_ms = atomic_load(&watch->timeout_ms);
+  if (host->interrupted_anywhere && host->interrupted_anywhere(host->arg)) {
+    return WATCH_INTERRUPT;
+  }
+  return timeout_ms && now_ms() - watch->seen_ms >= timeout_ms ? WATCH_TIMEOUT
+                                                               : WATCH_NONE;
 }
 
 /* One look at every engine; the number of those that had something to do. The
@@ -73,12 +93,15 @@ static int look(void) {
     if (!atomic_load(&watch->armed)) continue;
     unsigned serial = atomic_load(&watch->serial);
     int since = serial == watch->seen;
-    watch->seen = serial;
+    if (!since) {
+      watch->seen = serial;
+      watch->seen_ms = now_ms() - WATCH_MS / 2; /* when it began, on average */
+    }
     if (serial % 2 == 1 || !since) busy++;
     if (!since || serial % 2 == 0) continue;
-    const struct engine_host *host = watch->host;
-    if (!host->interrupted_anywhere(host->arg)) continue;
-    raise_in(watch, serial);
+    enum watch_reason reason = reason_of(watch);
+    if (!reason) continue;
+    raise_in(watch, serial, reason);
     return busy;
   }
   return busy;
@@ -145,7 +168,6 @@ void watch_fini(struct watch *watch) {
 }
 
 void watch_arm(struct watch *watch) {
-  if (!watch->host->interrupted_anywhere) return;
   enter();
   if (watch != list && !watch->prev) {
     watch->next = list;
@@ -160,5 +182,5 @@ void watch_arm(struct watch *watch) {
 
 void watch_clear(struct watch *watch) {
   atomic_store(&watch->raised, 0);
-  watch->runtime->raise(pthread_self(), 0);
+  watch->runtime->raise(pthread_self(), RUNTIME_RAISE_NOTHING);
 }

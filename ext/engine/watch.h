@@ -1,9 +1,9 @@
-/* watch.h - interrupts for functions that run in the host process
+/* watch.h - interrupts and deadlines for functions that run in the host process
 **
 ** For the thread engine. A call in the host process cannot be waited for and
 ** looked at in slices, as one in a worker is: so a thread of ours looks, every
 ** WATCH_MS, whether a call that has been running since its last look is to end,
-** and has Python raise KeyboardInterrupt in the call's thread. It runs while
+** and has Python raise KeyboardInterrupt, or TimeoutError, in its thread. It runs while
 ** statements call functions, and ends with the last thread engine.
 **
 ** What Python cannot interrupt is not interrupted: a call of C that does not
@@ -21,6 +21,8 @@
 
 enum { WATCH_MS = 25 };
 
+enum watch_reason { WATCH_NONE = 0, WATCH_INTERRUPT = 1, WATCH_TIMEOUT = 2 };
+
 /* A part of an engine. */
 struct watch {
   struct watch *next;
@@ -31,8 +33,10 @@ struct watch {
   atomic_ulong
       thread;         /* Python's ident of the thread whose call is under way */
   atomic_uint serial; /* odd while a call is under way; one more at its ends */
-  atomic_int raised;  /* 1: the call under way was interrupted */
-  unsigned seen;      /* the watching thread's: serial at its last look */
+  atomic_uint timeout_ms; /* for the call under way; 0: none */
+  atomic_int raised;      /* what was raised in the call under way */
+  unsigned seen;          /* the watching thread's: serial at its last look */
+  int64_t seen_ms;        /* and when it saw that serial first */
 };
 
 /* Into a zeroed struct; watch_fini() before its engine goes. */
@@ -45,24 +49,26 @@ void watch_arm(struct watch *watch);
 
 /* Around a call that is not inside another of this engine's; the GIL is held.
 ** Stores alone: one thread at a time is in an engine. */
-static inline void watch_begin(struct watch *watch) {
+static inline void watch_begin(struct watch *watch, uint32_t timeout_ms) {
   if (!atomic_load_explicit(&watch->armed, memory_order_relaxed)) {
     watch_arm(watch);
   }
   unsigned serial = atomic_load_explicit(&watch->serial, memory_order_relaxed);
   atomic_store_explicit(&watch->thread, pthread_self(), memory_order_relaxed);
+  atomic_store_explicit(&watch->timeout_ms, timeout_ms, memory_order_relaxed);
   atomic_store_explicit(&watch->serial, serial + 1, memory_order_release);
 }
 
-/* 1 where the call was interrupted: whatever it returned is not to be used. */
-static inline int watch_end(struct watch *watch) {
+/* What was raised in the call, if anything. */
+static inline enum watch_reason watch_end(struct watch *watch) {
   unsigned serial = atomic_load_explicit(&watch->serial, memory_order_relaxed);
   atomic_store_explicit(&watch->serial, serial + 1, memory_order_release);
-  return atomic_load_explicit(&watch->raised, memory_order_relaxed);
+  return (enum watch_reason)atomic_load_explicit(&watch->raised,
+                                                 memory_order_relaxed);
 }
 
-/* After watch_end() gave 1, with the GIL: an exception that was not raised yet
-** is taken back. */
+/* After watch_end() gave a reason, with the GIL: an exception that was not raised
+** yet is taken back. */
 void watch_clear(struct watch *watch);
 
 /* Number of threads in this process that are watching: 0 or 1. */

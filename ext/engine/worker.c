@@ -10,9 +10,19 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "forks.h"
+
+/* For a call that was told to end, before its worker is killed. */
+enum { GRACE_MS = 50 };
+
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* How it ended, as waitpid's status says; the Python stack that it left. */
 static int died(struct worker *worker, int status, struct err *err) {
@@ -31,7 +41,44 @@ static int died(struct worker *worker, int status, struct err *err) {
   return -1;
 }
 
-/* Called by the wait after every slice. */
+/* Why the call under way was told to end, as an error; `how` is said behind. */
+static int alarmed(const struct worker *worker, const char *how,
+                   struct err *err) {
+  if (worker->alarm == SHM_ALARM_INTERRUPT) {
+    return err_set(err, ERR_INTERRUPT, "interrupted");
+  }
+  return err_set(err, ERR_TIMEOUT, "timed out after %u ms%s",
+                 worker->timeout_ms, how);
+}
+
+/* Looks at the interrupt and the deadline. A call that is to end gets an
+** exception first, so that the worker and what is in it go on; -1 once it has
+** had its grace. */
+static int check_call(struct worker *worker, struct err *err) {
+  int64_t now = now_ms();
+  if (worker->alarm) {
+    return now < worker->grace_ms
+               ? 0
+               : alarmed(worker, ", and did not end: its worker was killed",
+                         err);
+  }
+  if (worker->timeout_ms && !worker->until_ms) {
+    worker->until_ms = now + worker->timeout_ms;
+  }
+  if (worker->host->interrupted(worker->host->arg)) {
+    worker->alarm = SHM_ALARM_INTERRUPT;
+  } else if (worker->until_ms && now >= worker->until_ms) {
+    worker->alarm = SHM_ALARM_TIMEOUT;
+  }
+  if (worker->alarm) {
+    worker->grace_ms = now + GRACE_MS;
+    shm_alarm_set(worker->shm.control, worker->alarm, worker->seq);
+    template_alarm(worker->template, worker->pid);
+  }
+  return 0;
+}
+
+/* Called by the wait before every slice. */
 static int check(void *arg, struct err *err) {
   struct worker *worker = arg;
   int status;
@@ -44,10 +91,7 @@ static int check(void *arg, struct err *err) {
                    "started it",
                    (int)worker->pid);
   }
-  if (worker->host->interrupted(worker->host->arg)) {
-    return err_set(err, ERR_INTERRUPT, "interrupted");
-  }
-  return 0;
+  return check_call(worker, err);
 }
 
 static void tell_limits(struct worker *worker) {
@@ -118,8 +162,12 @@ int worker_usable(const struct worker *worker) {
 }
 
 int worker_send(struct worker *worker, struct wire_head *head,
-                const struct value *values, uint32_t count, struct err *err) {
+                const struct value *values, uint32_t count, uint32_t timeout_ms,
+                struct err *err) {
   const struct engine_host *host = worker->host;
+  worker->timeout_ms = timeout_ms;
+  worker->until_ms = 0;
+  worker->alarm = SHM_ALARM_NONE;
   if (worker->max_len != host->max_len ||
       worker->wire.wait.spin_us != host->settings->spin_us) {
     tell_limits(worker);
@@ -149,6 +197,23 @@ static int read_stream(struct worker *worker, struct value *value,
   return 0;
 }
 
+/* The call raised: what we had it raise is told as what it is, with the place. */
+static int failed(const struct worker *worker, struct err *why,
+                  struct err *err) {
+  if (!err) {
+    err_clear(why);
+  } else if (!worker->alarm) {
+    err_take(err, why);
+  } else {
+    alarmed(worker, "", err);
+    if (why->traceback) {
+      err_set_traceback(err, why->traceback, strlen(why->traceback));
+    }
+    err_clear(why);
+  }
+  return -1;
+}
+
 int worker_reply(struct worker *worker, struct value *result, struct err *err) {
   struct wire_head head;
   struct codec_reader reader;
@@ -159,9 +224,10 @@ int worker_reply(struct worker *worker, struct value *result, struct err *err) {
     goto gone;
   }
   if (head.type == WIRE_ERROR) {
-    int rc = wire_get_err(&reader, err);
+    struct err why = {0};
+    int rc = wire_get_err(&reader, &why);
     wire_done(&worker->wire);
-    if (!rc) return -1;
+    if (!rc) return failed(worker, &why, err);
   } else if (head.type == WIRE_RESULT && !codec_get(&reader, result)) {
     if (!(result->flags & VALUE_STREAMED)) {
       if (value_is_bytes(result)) {

@@ -22,10 +22,14 @@ struct worker {
   struct shm shm;
   struct wire wire;
   int crash_fd;
-  pid_t pid;        /* 0: there is none */
-  uint32_t epoch;   /* forks_epoch() of the process it belongs to */
-  uint64_t seq;     /* of the last request */
-  uint64_t max_len; /* the limit that the worker was told last */
+  pid_t pid;            /* 0: there is none */
+  uint32_t epoch;       /* forks_epoch() of the process it belongs to */
+  uint64_t seq;         /* of the last request */
+  uint64_t max_len;     /* the limit that the worker was told last */
+  uint32_t timeout_ms;  /* for the request under way; 0: none */
+  int64_t until_ms;     /* its deadline, 0 until somebody has to wait */
+  enum shm_alarm alarm; /* what its call was told to end for */
+  int64_t grace_ms;     /* when the worker is killed for not ending it */
 };
 
 /* Starts a worker into a zeroed struct. The template has to outlive it. */
@@ -41,10 +45,12 @@ void worker_kill(struct worker *worker);
 /* 1 where there is a worker and it is this process's own. */
 int worker_usable(const struct worker *worker);
 
-/* Sends a request (its seq is filled in). On failure the worker is gone, and
+/* Sends a request (its seq is filled in), whose call may take timeout_ms (0: for
+** ever): it then gets TimeoutError, and SIGKILL after a grace. On failure the worker is gone, and
 ** err says how. */
 int worker_send(struct worker *worker, struct wire_head *head,
-                const struct value *values, uint32_t count, struct err *err);
+                const struct value *values, uint32_t count, uint32_t timeout_ms,
+                struct err *err);
 
 /* Waits for the reply to the last request: a value that is VALUE_HELD until
 ** worker_done(), or VALUE_OWNED. An error of the function's is -1 with the

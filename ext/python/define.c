@@ -110,8 +110,8 @@ static int row_take(PyObject *row, struct callable *callable,
   }
   memcpy(callable->codes, codes, CALL_ARGS_MAX);
   callable->skip_null = !(row_number(row, 2) & FUNCTION_NULL_CALL);
-  callable->min_args = row_number(row, 4);
-  callable->max_args = row_number(row, 5);
+  callable->min_args = row_number(row, 5);
+  callable->max_args = row_number(row, 6);
   callable->function = PyTuple_GetItem(row, ROW_FUNCTION);
   Py_XINCREF(callable->function);
   return PyErr_Occurred() ? -1 : 0;

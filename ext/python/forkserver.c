@@ -190,6 +190,8 @@ static void serve_control(void) {
     control_send(CONTROL_FD, &reply, NULL, 0, NULL);
   } else if (message.type == CONTROL_KILL && child) {
     kill_group(child->pid);
+  } else if (message.type == CONTROL_ALARM && child) {
+    kill(child->pid, CONTROL_ALARM_SIGNAL);
   } else if (message.type == CONTROL_RETIRE && child) {
     child->deadline_ms = now_ms() + CONTROL_GRACE_MS;
   }

@@ -113,6 +113,8 @@ void gil_detach(void) {
   PyGILState_Release(thread->levels[--thread->depth]);
 }
 
-void gil_raise(unsigned long thread, int on) {
-  PyThreadState_SetAsyncExc(thread, on ? PyExc_KeyboardInterrupt : NULL);
+void gil_raise(unsigned long thread, enum runtime_raise what) {
+  PyObject *const classes[] = {NULL, PyExc_KeyboardInterrupt,
+                               PyExc_TimeoutError};
+  PyThreadState_SetAsyncExc(thread, classes[what]);
 }

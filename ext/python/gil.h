@@ -7,12 +7,14 @@
 #ifndef PYUDF_GIL_H
 #define PYUDF_GIL_H
 
+#include "../base/runtime.h"
+
 /* runtime.h tells what these promise. Every attach is followed by a detach on
 ** the same thread. */
 void gil_attach(void);
 void gil_detach(void);
 
 /* See runtime.h, raise. */
-void gil_raise(unsigned long thread, int on);
+void gil_raise(unsigned long thread, enum runtime_raise what);
 
 #endif

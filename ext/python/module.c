@@ -5,9 +5,11 @@
 */
 #include "module.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/control.h"
 #include "../base/runtime.h"
 #include "call.h"
 #include "convert.h"
@@ -16,6 +18,7 @@
 #include "forkserver.h"
 #include "gil.h"
 #include "py.h"
+#include "serve.h"
 
 #ifndef PYUDF_VERSION
 #define PYUDF_VERSION "0.1.0" /* pyudf/__init__.py has the same */
@@ -159,6 +162,8 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
 /* ---- the module ---- */
 
 static PyMethodDef methods[] = {
+    {"alarm", serve_alarm, METH_NOARGS,
+     "alarm(): what the host's alarm is for; only pyudf._worker calls it."},
     {"forkserver_prepare", forkserver_prepare, METH_NOARGS,
      "forkserver_prepare(): meets the host; only pyudf._worker calls it."},
     {"forkserver", forkserver_run, METH_O,
@@ -185,6 +190,7 @@ PyMODINIT_FUNC PyInit__runtime(void) {
   }
   PyObject *self = PyModule_Create(&module);
   if (!self || PyModule_AddIntConstant(self, "abi", RUNTIME_ABI) ||
+      PyModule_AddIntConstant(self, "alarm_signal", CONTROL_ALARM_SIGNAL) ||
       PyModule_AddStringConstant(self, "version", PYUDF_VERSION)) {
     Py_XDECREF(self);
     return NULL;

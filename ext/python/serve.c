@@ -28,7 +28,11 @@ struct server {
   struct shm shm;
   struct wire wire;
   PyThreadState *saved; /* while asleep */
+  uint64_t seq;         /* of the request under way */
 };
+
+/* For serve_alarm(); NULL until the worker serves. */
+static struct server *serving;
 
 /* The arguments of one request. */
 struct arguments {
@@ -296,6 +300,7 @@ static void serve_one(struct server *server) {
   struct codec_reader reader;
   server->wire.wait.spin_us = shm_spin_us_get(server->shm.control);
   if (wire_recv(&server->wire, &head, &reader, NULL)) give_up();
+  server->seq = head.seq;
   if (head.type == WIRE_QUIT) {
     if (server->space) server->runtime->space_free(server->space);
     _exit(0);
@@ -346,5 +351,22 @@ _Noreturn void serve_run(int shm_fd, int crash_fd, const char *path) {
   server.wire.wait = (struct ring_wait){
       .arg = &server, .sleep_enter = sleep_enter, .sleep_leave = sleep_leave};
   server.space = server.runtime->space_new(path, &server.space_err);
+  serving = &server;
   for (;;) serve_one(&server);
+}
+
+PyObject *serve_alarm(PyObject *module, PyObject *none) {
+  (void)module;
+  (void)none;
+  switch (serving ? shm_alarm_get(serving->shm.control, serving->seq)
+                  : SHM_ALARM_NONE) {
+    case SHM_ALARM_TIMEOUT:
+      PyErr_SetString(PyExc_TimeoutError, "the call took too long");
+      return NULL;
+    case SHM_ALARM_INTERRUPT:
+      PyErr_SetNone(PyExc_KeyboardInterrupt);
+      return NULL;
+    default:
+      Py_RETURN_NONE;
+  }
 }

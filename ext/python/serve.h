@@ -8,4 +8,8 @@
 ** fresh from fork(). */
 _Noreturn void serve_run(int shm_fd, int crash_fd, const char *path);
 
+/* alarm(): the handler of CONTROL_ALARM_SIGNAL calls it; raises TimeoutError or
+** KeyboardInterrupt where the request under way is to end, else returns None. */
+struct _object *serve_alarm(struct _object *module, struct _object *none);
+
 #endif

@@ -16,6 +16,7 @@ _SOURCE, _NAMED, _IMPORT = range(3)  # enum definition_kind
 _KINDS = {'scalar': 0}               # enum function_kind
 _DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL = 1, 2, 4, 8
 
+_FUNCTION = 11      # where a row has what is called; define.c's ROW_FUNCTION
 _NAME_MAX = 255     # bytes; SQLite's limit
 _EXPRESSIONS = 256  # kept compiled
 
@@ -122,7 +123,7 @@ class Session:
             if expect is not None:
                 rows = _expected(rows, expect.split('\n'),
                                  source if kind == _IMPORT else 'the source')
-            _open_all(definition, [row[10] for row in rows])
+            _open_all(definition, [row[_FUNCTION] for row in rows])
         except BaseException:
             self._drop(definition, True)
             raise
@@ -132,8 +133,9 @@ class Session:
             definition.private.keep()
         if old is not None:
             self._drop(old)
-        rows = [row[:10] + (self._runnable(row[10]), row[11]) for row in rows]
-        definition.functions = {row[0]: row[10] for row in rows}
+        rows = [row[:_FUNCTION] + (self._runnable(row[_FUNCTION]),)
+                + row[_FUNCTION + 1:] for row in rows]
+        definition.functions = {row[0]: row[_FUNCTION] for row in rows}
         self._names_changed()
         return rows
 
@@ -237,7 +239,8 @@ class Session:
         module = module if isinstance(module, str) else ''
         if definition.private is not None and module == definition.private.name:
             module = definition.shown or module
-        return (name, _KINDS[spec.kind], flags, spec.mode, how.min, how.max,
+        return (name, _KINDS[spec.kind], flags, spec.mode, spec.timeout,
+                how.min, how.max,
                 _utf8(how.arguments), _utf8(how.result), _utf8(module),
                 _utf8(_where(function)), found.object, how.codes)
 

@@ -5,6 +5,7 @@ from types import FunctionType
 
 from ._types import type_text
 
+_TIMEOUT_MAX = 2**31 - 1  # as python_timeout's
 _MODES = {None: 0, 'any': 0, 'process': 1, 'thread': 2}
 _BATCHES = ('numpy', 'pandas', 'arrow', 'list')
 _MARK = '__pyudf__'            # attribute of what was decorated: a Spec
@@ -44,7 +45,7 @@ class Spec:
     count = 0
 
     def __init__(self, name, input_types, result_type, deterministic,
-                 direct_only, innocuous, null_call, mode, where):
+                 direct_only, innocuous, null_call, mode, timeout, where):
         self.kind = 'scalar'
         self.name = name
         self.input_types = input_types
@@ -54,12 +55,13 @@ class Spec:
         self.innocuous = innocuous
         self.null_call = null_call
         self.mode = mode
+        self.timeout = timeout
         self.where = where  # __name__ of the module that declared it
         Spec.count += 1
         self.order = Spec.count
 
 
-DEFAULT = Spec(None, None, None, False, True, False, True, 0, None)
+DEFAULT = Spec(None, None, None, False, True, False, True, 0, 0, None)
 
 
 class UserDefinedFunction:
@@ -82,7 +84,7 @@ class UserDefinedFunction:
 
 def udf(f=None, input_types=None, result_type=None, deterministic=False,
         name=None, func_type='general', *, direct_only=True, innocuous=False,
-        null_call=True, mode=None):
+        null_call=True, mode=None, timeout=0):
     """Declares a scalar function for SQL.
 
     Used as `@udf`, as `@udf(result_type='BIGINT', ...)` or as `udf(f, ...)`.
@@ -98,6 +100,8 @@ def udf(f=None, input_types=None, result_type=None, deterministic=False,
         direct_only=False to matter.
     null_call: False: where an argument is NULL the result is, without a call.
     mode: 'process' or 'thread' where it must run in one of them; None: in any.
+    timeout: milliseconds that a call may take; 0: what the setting
+        python_timeout says.
 
     Returns something that is called as f was: f itself, a copy of it, or a
     UserDefinedFunction.
@@ -114,6 +118,10 @@ def udf(f=None, input_types=None, result_type=None, deterministic=False,
     if mode not in _MODES:
         raise ValueError("udf: mode must be 'process', 'thread' or None, not "
                          f'{mode!r}')
+    if (isinstance(timeout, bool) or not isinstance(timeout, int)
+            or not 0 <= timeout <= _TIMEOUT_MAX):
+        raise ValueError('udf: timeout must be milliseconds from 0 to '
+                         f'{_TIMEOUT_MAX}, not {timeout!r}')
     flags = {'deterministic': deterministic, 'direct_only': direct_only,
              'innocuous': innocuous, 'null_call': null_call}
     for key, value in flags.items():
@@ -122,7 +130,8 @@ def udf(f=None, input_types=None, result_type=None, deterministic=False,
     spec = Spec(name, _input_texts(input_types),
                 None if result_type is None
                 else type_text(result_type, 'udf: result_type'),
-                mode=_MODES[mode], where=scope.get('__name__'), **flags)
+                mode=_MODES[mode], timeout=timeout,
+                where=scope.get('__name__'), **flags)
 
     if f is None:
         return lambda function: _mark(function, spec, scope, False)

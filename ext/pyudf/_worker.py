@@ -3,6 +3,7 @@
 import faulthandler
 import gc
 import importlib
+import signal
 import sys
 
 from . import _runtime
@@ -51,6 +52,7 @@ def after_fork(crash_fd):
     all workers would draw the same numbers.
     """
     faulthandler.enable(crash_fd, all_threads=False)
+    signal.signal(_runtime.alarm_signal, lambda number, frame: _runtime.alarm())
     random = sys.modules.get('numpy.random')
     seed = getattr(random, 'seed', None)
     if seed is not None:

@@ -113,7 +113,7 @@ static struct slot *get_slot(struct plan *plan, const char *name, int nargs,
     err_set(
         err, ERR_USAGE,
         "%s is a function of SQLite's own or of the host's: give it another "
-        "name, which python_import does by '%s as my_%s'",
+        "name (in python_import: '%s as my_%s')",
         describe(name, nargs, text), name, name);
     return NULL;
   }

@@ -81,6 +81,12 @@ static const struct setting_spec specs[SETTING_COUNT] = {
          .max = SPIN_MAX_US,
          .accepts = "microseconds from 0 to 1000000",
          .help = "microseconds to spin for a worker's answer before sleeping"},
+    [SETTING_TIMEOUT] = {.name = "python_timeout",
+                         .type = TYPE_COUNT,
+                         .initial = "0",
+                         .max = INT32_MAX,
+                         .accepts = "milliseconds from 0 (none) to 2147483647",
+                         .help = "milliseconds that a call may take; 0: any"},
     [SETTING_ON_ERROR] =
         {.name = "python_on_error",
          .type = TYPE_CHOICE,
@@ -196,6 +202,7 @@ static void apply(struct settings *settings) {
   engine->preload = items[SETTING_PRELOAD].text;
   engine->system_env = !strcmp(items[SETTING_SYSTEM_ENV].text, "on");
   engine->spin_us = (uint32_t)strtoul(items[SETTING_SPIN].text, NULL, 10);
+  engine->timeout_ms = (uint32_t)strtoul(items[SETTING_TIMEOUT].text, NULL, 10);
 }
 
 /* The environment's value for a setting and the variable's name; NULL where

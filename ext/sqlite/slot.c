@@ -36,7 +36,8 @@ struct function *function_new(struct session *session,
   function->refs = 1;
   function->session = session;
   function->item = item;
-  function->id = (struct engine_function){item->definition->id, index};
+  function->id =
+      (struct engine_function){item->definition->id, index, spec->timeout_ms};
   function->spec = *spec;
   *spec = (struct function_spec){0};
   program_ref(item);

@@ -9,8 +9,8 @@ import tap  # noqa: F401  (finds the package)
 from pyudf._session import Session
 
 SOURCE, NAMED, IMPORT = range(3)
-(NAME, KIND, FLAGS, MODE, MIN, MAX, ARGUMENTS, RESULT, MODULE, PLACE, FUNCTION,
- CODES) = range(12)
+(NAME, KIND, FLAGS, MODE, TIMEOUT, MIN, MAX, ARGUMENTS, RESULT, MODULE, PLACE,
+ FUNCTION, CODES) = range(13)
 
 
 class SessionTest(unittest.TestCase):

@@ -87,7 +87,9 @@ class Udf(unittest.TestCase):
     def test_wrong_declarations_say_so(self):
         bad = [
             (TypeError, 'no_such', dict(no_such=1)),
-            (TypeError, 'timeout', dict(timeout=5)),
+            (ValueError, 'timeout must be', dict(timeout=-1)),
+            (ValueError, 'timeout must be', dict(timeout=True)),
+            (TypeError, 'cache', dict(cache=5)),
             (TypeError, 'deterministic', dict(deterministic=1)),
             (TypeError, 'name must be', dict(name=3)),
             (ValueError, 'mode must be', dict(mode='threads')),
