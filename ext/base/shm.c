@@ -162,3 +162,12 @@ enum shm_alarm shm_alarm_get(struct shm_control *control, uint64_t seq) {
              ? (enum shm_alarm)alarm
              : SHM_ALARM_NONE;
 }
+
+/* Written once, before the worker is there to read it. */
+void shm_memory_limit_set(struct shm_control *control, uint32_t mib) {
+  atomic_store_explicit(&control->memory_limit_mib, mib, memory_order_relaxed);
+}
+
+uint32_t shm_memory_limit_get(struct shm_control *control) {
+  return atomic_load_explicit(&control->memory_limit_mib, memory_order_relaxed);
+}

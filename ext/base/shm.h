@@ -24,6 +24,8 @@ struct shm_control {
   uint32_t zero;
   _Atomic uint64_t max_len; /* host: longest TEXT or BLOB that SQLite takes */
   _Atomic uint32_t spin_us; /* host: the worker's spinning before it sleeps */
+  _Atomic uint32_t
+      memory_limit_mib;     /* host, before the worker starts; 0: none */
   _Atomic uint32_t alarm;   /* host: enum shm_alarm for the request `alarmed` */
   _Atomic uint64_t alarmed; /* host: its seq, before `alarm` */
   _Atomic uint32_t exited;  /* template: 1 once the worker has ended */
@@ -68,6 +70,10 @@ void shm_exit_set(struct shm_control *control, int status);
 
 /* Host: 1 and the status (as waitpid gives it) once the worker has ended. */
 int shm_exit_get(struct shm_control *control, int *status);
+
+/* What a worker may map, told before it is forked; 0: any. */
+void shm_memory_limit_set(struct shm_control *control, uint32_t mib);
+uint32_t shm_memory_limit_get(struct shm_control *control);
 
 /* What the host tells the worker beside the messages. */
 void shm_limits_set(struct shm_control *control, uint64_t max_len,

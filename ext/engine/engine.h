@@ -40,6 +40,8 @@ struct engine_settings {
   const char *preload;    /* modules to import before forking, ',' between */
   int system_env;         /* 1: workers inherit the environment */
   uint32_t spin_us;       /* spin so long before sleeping */
+  uint32_t memory_limit_mib; /* a worker may map so much; 0: any */
+  uint32_t max_calls;        /* a worker is replaced after so many; 0: never */
   uint32_t timeout_ms; /* longest call, 0: any; a function's own goes first */
 };
 

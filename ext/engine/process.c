@@ -19,6 +19,7 @@ struct process {
   struct worker worker;
   uint64_t settings_epoch; /* of the settings that both were started with */
   struct replay replay;
+  uint32_t calls; /* since the worker started */
 };
 
 static struct process *process_of(struct engine *engine) {
@@ -139,10 +140,20 @@ static void process_forget(struct engine *engine, uint32_t definition_id) {
   worker_send(&process->worker, &head, NULL, 0, 0, NULL);
 }
 
+/* Before a call: a worker that has had its number of calls goes. */
+static inline void count_call(struct process *process) {
+  uint32_t most = process->engine.host->settings->max_calls;
+  if (most && ++process->calls > most) {
+    worker_close(&process->worker);
+    process->calls = 1;
+  }
+}
+
 static int process_call(struct engine *engine, struct engine_function function,
                         const struct value *argv, uint32_t argc,
                         struct value *result, struct err *err) {
   struct process *process = process_of(engine);
+  count_call(process);
   if (ready(process, err) ||
       replay_check(&process->replay, engine->host->program,
                    function.definition_id, make_again, process, err)) {

@@ -221,6 +221,11 @@ static __attribute__((noinline)) int make_ready(struct thread *thread,
 static __attribute__((noinline)) int bring_up(struct thread *thread,
                                               struct err *err) {
   const struct engine_host *host = thread->engine.host;
+  if (host->settings->memory_limit_mib || host->settings->max_calls) {
+    return err_set(
+        err, ERR_USAGE, "%s needs process mode: it is about workers",
+        host->settings->max_calls ? "python_max_calls" : "python_memory_limit");
+  }
   if (embed_runtime(host, &thread->runtime, &thread->owned, err)) return -1;
   if (!thread->watch.runtime) watch_init(&thread->watch, host, thread->runtime);
   return 0;

@@ -119,6 +119,7 @@ int worker_open(struct worker *worker, const struct engine_host *host,
   worker->wire.wait = (struct ring_wait){.arg = worker, .check = check};
   worker->epoch = forks_epoch();
   tell_limits(worker);
+  shm_memory_limit_set(worker->shm.control, host->settings->memory_limit_mib);
   rc = template_fork(worker->template, shm_fd, worker->crash_fd, &worker->pid,
                      err);
 done:

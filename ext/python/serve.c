@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../base/runtime.h"
@@ -342,6 +343,12 @@ static void after_fork(int crash_fd) {
   Py_XDECREF(module);
 }
 
+/* Beyond it Python raises MemoryError, where it can. */
+static void limit_memory(uint32_t mib) {
+  struct rlimit limit = {(rlim_t)mib << 20, (rlim_t)mib << 20};
+  if (mib) setrlimit(RLIMIT_AS, &limit);
+}
+
 _Noreturn void serve_run(int shm_fd, int crash_fd, const char *path) {
   struct server server = {.runtime = pyudf_runtime()};
   after_fork(crash_fd);
@@ -351,6 +358,7 @@ _Noreturn void serve_run(int shm_fd, int crash_fd, const char *path) {
   server.wire.wait = (struct ring_wait){
       .arg = &server, .sleep_enter = sleep_enter, .sleep_leave = sleep_leave};
   server.space = server.runtime->space_new(path, &server.space_err);
+  limit_memory(shm_memory_limit_get(server.shm.control));
   serving = &server;
   for (;;) serve_one(&server);
 }

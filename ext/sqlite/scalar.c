@@ -76,6 +76,12 @@ static void fail(sqlite3_context *ctx, struct function *function,
   }
 }
 
+/* Once, and only what may be called twice. */
+static int may_retry(const struct function *function, const struct err *err) {
+  return err->code == ERR_CRASH && function->session->settings.on_crash_retry &&
+         function->spec.flags & FUNCTION_DETERMINISTIC;
+}
+
 static void fail_empty(sqlite3_context *ctx, struct slot *slot) {
   struct session *session = slot->session;
   struct err err = {0};
@@ -98,6 +104,11 @@ void scalar_call(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   function_ref(function); /* it may be dropped by what it does */
   session_enter(session);
   int rc = run(ctx, function, mode, argc, argv, &err);
+  if (rc < 0 && may_retry(function, &err)) {
+    error_log_add(&session->errors, function->spec.name, mode, &err);
+    err_clear(&err);
+    rc = run(ctx, function, mode, argc, argv, &err);
+  }
   if (rc < 0) fail(ctx, function, mode, &err);
   if (rc > 0) sqlite3_result_null(ctx);
   function_unref(function);

@@ -87,6 +87,32 @@ static const struct setting_spec specs[SETTING_COUNT] = {
                          .max = INT32_MAX,
                          .accepts = "milliseconds from 0 (none) to 2147483647",
                          .help = "milliseconds that a call may take; 0: any"},
+    [SETTING_MEMORY_LIMIT] =
+        {.name = "python_memory_limit",
+         .type = TYPE_COUNT,
+         .initial = "0",
+         .max = INT32_MAX,
+         .restarts = 1,
+         .accepts = "MiB from 0 (none) to 2147483647",
+         .help = "MiB that a worker may map; 0: any; process mode only"},
+    [SETTING_MAX_CALLS] =
+        {.name = "python_max_calls",
+         .type = TYPE_COUNT,
+         .initial = "0",
+         .max = INT32_MAX,
+         .restarts = 1,
+         .accepts = "a number from 0 (any) to 2147483647",
+         .help = "calls after which a worker is replaced; 0: never; process "
+                 "mode only"},
+    [SETTING_ON_CRASH] =
+        {.name = "python_on_crash",
+         .type = TYPE_CHOICE,
+         .initial = "raise",
+         .choices = {"raise", "retry"},
+         .accepts = "raise or retry",
+         .help =
+             "what the death of a worker makes of a call: an error, or one "
+             "more try in a fresh worker, if the function is deterministic"},
     [SETTING_ON_ERROR] =
         {.name = "python_on_error",
          .type = TYPE_CHOICE,
@@ -196,12 +222,17 @@ static void apply(struct settings *settings) {
                        ? ENGINE_PROCESS
                        : ENGINE_THREAD;
   settings->on_error_null = !strcmp(items[SETTING_ON_ERROR].text, "null");
+  settings->on_crash_retry = !strcmp(items[SETTING_ON_CRASH].text, "retry");
   settings->metrics = !strcmp(items[SETTING_METRICS].text, "on");
   engine->executable = items[SETTING_EXECUTABLE].text;
   engine->path = items[SETTING_PATH].text;
   engine->preload = items[SETTING_PRELOAD].text;
   engine->system_env = !strcmp(items[SETTING_SYSTEM_ENV].text, "on");
   engine->spin_us = (uint32_t)strtoul(items[SETTING_SPIN].text, NULL, 10);
+  engine->memory_limit_mib =
+      (uint32_t)strtoul(items[SETTING_MEMORY_LIMIT].text, NULL, 10);
+  engine->max_calls =
+      (uint32_t)strtoul(items[SETTING_MAX_CALLS].text, NULL, 10);
   engine->timeout_ms = (uint32_t)strtoul(items[SETTING_TIMEOUT].text, NULL, 10);
 }
 

@@ -16,6 +16,9 @@ enum setting_id {
   SETTING_SYSTEM_ENV,
   SETTING_SPIN,
   SETTING_TIMEOUT,
+  SETTING_MEMORY_LIMIT,
+  SETTING_MAX_CALLS,
+  SETTING_ON_CRASH,
   SETTING_ON_ERROR,
   SETTING_METRICS,
   SETTING_COUNT
@@ -38,6 +41,7 @@ struct settings {
   struct engine_settings engine;
   enum engine_mode mode;
   int on_error_null;
+  int on_crash_retry;
   int metrics;
   char spin_default[16];
   struct setting items[SETTING_COUNT];
