@@ -12,18 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 static inline void cpu_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
   __asm__ volatile("yield");
 #endif
-}
-
-static uint64_t now_us(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* Not FUTEX_PRIVATE: the two sides are two processes. */
@@ -54,7 +50,7 @@ void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,
 static int spin(_Atomic uint32_t *word, uint32_t seen, uint32_t spin_us) {
   enum { PAUSES = 50 };
   if (!spin_us) return 0;
-  uint64_t until = 0;
+  int64_t until = 0;
   for (;;) {
     for (int i = 0; i < PAUSES; i++) {
       if (atomic_load_explicit(word, memory_order_acquire) != seen) return 1;
@@ -62,7 +58,7 @@ static int spin(_Atomic uint32_t *word, uint32_t seen, uint32_t spin_us) {
     }
     /* The peer may need this very processor. */
     sched_yield();
-    uint64_t now = now_us();
+    int64_t now = clock_us();
     if (!until) until = now + spin_us;
     if (now >= until) return 0;
   }

@@ -17,9 +17,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../base/clock.h"
 #include "../base/control.h"
 #include "forks.h"
 #include "spawn.h"
@@ -96,17 +96,11 @@ static char *last_words(int log) {
   return strdup(line ? line + 1 : text);
 }
 
-static int64_t now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Waits for the template's next message, at most `ms`, looking for an interrupt
 ** of the host's where `host` is given. Returns as control_recv(), or -1. */
 static int await(int control, struct control *message, int64_t ms,
                  const struct engine_host *host, struct err *err) {
-  int64_t until = now_ms() + ms;
+  int64_t until = clock_ms() + ms;
   int fds[CONTROL_FDS];
   for (;;) {
     struct pollfd one = {.fd = control, .events = POLLIN};
@@ -116,7 +110,7 @@ static int await(int control, struct control *message, int64_t ms,
     if (host && host->interrupted(host->arg)) {
       return err_set(err, ERR_INTERRUPT, "interrupted");
     }
-    if (now_ms() >= until) return 0;
+    if (clock_ms() >= until) return 0;
   }
 }
 

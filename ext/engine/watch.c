@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "../base/clock.h"
 #include "forks.h"
 
 enum { IDLE_TICKS = 40 }; /* without a call, the thread then sleeps for good */
@@ -47,12 +48,6 @@ static int running(const struct watch *watch, unsigned serial) {
   return serial % 2 == 1 && atomic_load(&watch->serial) == serial;
 }
 
-static int64_t now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* With `lock`; leaves it for the GIL, and comes back with it. */
 static void raise_in(struct watch *watch, unsigned serial,
                      enum watch_reason reason) {
@@ -80,8 +75,8 @@ static enum watch_reason reason_of(const struct watch *watch) {
   if (host->interrupted_anywhere && host->interrupted_anywhere(host->arg)) {
     return WATCH_INTERRUPT;
   }
-  return timeout_ms && now_ms() - watch->seen_ms >= timeout_ms ? WATCH_TIMEOUT
-                                                               : WATCH_NONE;
+  return timeout_ms && clock_ms() - watch->seen_ms >= timeout_ms ? WATCH_TIMEOUT
+                                                                 : WATCH_NONE;
 }
 
 /* One look at every engine; the number of those that had something to do. The
@@ -95,7 +90,8 @@ static int look(void) {
     int since = serial == watch->seen;
     if (!since) {
       watch->seen = serial;
-      watch->seen_ms = now_ms() - WATCH_MS / 2; /* when it began, on average */
+      watch->seen_ms =
+          clock_ms() - WATCH_MS / 2; /* when it began, on average */
     }
     if (serial % 2 == 1 || !since) busy++;
     if (!since || serial % 2 == 0) continue;

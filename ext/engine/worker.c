@@ -10,19 +10,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../base/clock.h"
 #include "forks.h"
 
 /* For a call that was told to end, before its worker is killed. */
 enum { GRACE_MS = 50 };
-
-static int64_t now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* How it ended, as waitpid's status says; the Python stack that it left. */
 static int died(struct worker *worker, int status, struct err *err) {
@@ -55,7 +49,7 @@ static int alarmed(const struct worker *worker, const char *how,
 ** exception first, so that the worker and what is in it go on; -1 once it has
 ** had its grace. */
 static int check_call(struct worker *worker, struct err *err) {
-  int64_t now = now_ms();
+  int64_t now = clock_ms();
   if (worker->alarm) {
     return now < worker->grace_ms
                ? 0

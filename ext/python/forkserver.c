@@ -26,9 +26,9 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../base/clock.h"
 #include "../base/control.h"
 #include "../base/runtime.h"
 #include "../base/shm.h"
@@ -53,12 +53,6 @@ struct forkserver {
 };
 
 static struct forkserver server = {.host = -1, .signals = -1};
-
-static int64_t now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* The new process becomes a worker; never returns. */
 _Noreturn static void become_worker(const int fds[CONTROL_FDS]) {
@@ -137,7 +131,7 @@ static struct child *find(pid_t pid) {
 
 /* Kills whose grace is over; the time until the next such, -1 with none. */
 static int keep_deadlines(void) {
-  int64_t now = now_ms();
+  int64_t now = clock_ms();
   int64_t next = -1;
   for (struct child *child = server.children; child; child = child->next) {
     if (!child->deadline_ms) continue;
@@ -163,11 +157,11 @@ _Noreturn static void finish(int host_died) {
   for (struct child *child = server.children; child; child = child->next) {
     if (host_died || !child->deadline_ms) kill_group(child->pid);
   }
-  int64_t until = now_ms() + 2 * CONTROL_GRACE_MS;
+  int64_t until = clock_ms() + 2 * CONTROL_GRACE_MS;
   for (;;) {
     drain_signals();
     reap();
-    if (!server.children || now_ms() >= until) _exit(0);
+    if (!server.children || clock_ms() >= until) _exit(0);
     int ms = keep_deadlines();
     struct pollfd one = {.fd = server.signals, .events = POLLIN};
     poll(&one, 1, ms < 0 ? CONTROL_GRACE_MS : ms);
@@ -193,7 +187,7 @@ static void serve_control(void) {
   } else if (message.type == CONTROL_ALARM && child) {
     kill(child->pid, CONTROL_ALARM_SIGNAL);
   } else if (message.type == CONTROL_RETIRE && child) {
-    child->deadline_ms = now_ms() + CONTROL_GRACE_MS;
+    child->deadline_ms = clock_ms() + CONTROL_GRACE_MS;
   }
   for (int i = 0; i < CONTROL_FDS; i++) {
     if (fds[i] >= 0) close(fds[i]);
