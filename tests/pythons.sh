@@ -115,6 +115,8 @@ for mode in process thread; do
 	is "not there, $mode: loading is fine" "$(sql /nowhere/python3 $mode "SELECT 1")" 1
 	has "not there, $mode" "$(sql /nowhere/python3 $mode "$slug")" 'python_executable /nowhere/python3: No such file'
 	has "not executable, $mode" "$(sql /etc/passwd $mode "$slug")" 'python_executable /etc/passwd: Permission denied'
+	# It writes for ever: into a memory that must have an end.
+	has "no Python, and verbose, $mode" "$(sql "$(command -v yes)" $mode "$slug")" 'python_executable .*/yes: '
 	has "no Python at all, $mode" "$(sql /bin/true $mode "$slug")" 'python_executable /bin/true: it '
 done
 

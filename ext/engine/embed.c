@@ -27,6 +27,7 @@
 
 enum {
   VERSION_MIN = 311,
+  ANSWER_MAX = 64 * 1024,
   ANSWER_MS = 30 * 1000 /* for a Python to come up and say what it is */
 };
 
@@ -92,7 +93,8 @@ static int check_version(void *library, struct err *err) {
                  (int)strcspn(version, " "), version, instead);
 }
 
-/* Reads all that comes from fd until its other end closes; 0, or -1 after ms. */
+/* Reads all that comes from fd until its other end closes; 0, or -1 after ms
+** without, or where it is more than an answer can be. */
 static int read_all(int fd, struct buf *text, int ms) {
   for (;;) {
     struct pollfd one = {.fd = fd, .events = POLLIN};
@@ -104,6 +106,7 @@ static int read_all(int fd, struct buf *text, int ms) {
     if (len < 0 && errno == EINTR) continue;
     if (len <= 0) return len < 0 ? -1 : 0;
     buf_add(text, some, (size_t)len);
+    if (text->len > ANSWER_MAX) return -1;
   }
 }
 
@@ -144,7 +147,7 @@ static char *ask_executable(const struct engine_host *host, struct err *err) {
   close(ends[1]);
   if (!rc && read_all(ends[0], &answer, ANSWER_MS)) {
     kill(pid, SIGKILL); /* it lives: it has not closed its end */
-    rc = err_set(&why, ERR_SYSTEM, "it gave no answer");
+    rc = err_set(&why, ERR_SYSTEM, "it is not a working Python");
   }
   close(ends[0]);
   if (!rc && (!answer.len || !memchr(answer.data, '\n', answer.len))) {

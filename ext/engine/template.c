@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,6 +20,7 @@
 
 #include "../base/clock.h"
 #include "../base/control.h"
+#include "../base/memlog.h"
 #include "forks.h"
 #include "spawn.h"
 
@@ -85,12 +85,10 @@ static char *key_new(const struct engine_host *host) {
 /* The template's own words while it came up: the last line of them, as that
 ** says what was wrong. New (malloc), or NULL. */
 static char *last_words(int log) {
-  char text[4096 + 1];
-  off_t size = lseek(log, 0, SEEK_END);
-  off_t from = size > 4096 ? size - 4096 : 0;
-  ssize_t len = pread(log, text, sizeof text - 1, from);
+  char text[4096];
+  size_t len = memlog_tail(log, text, sizeof text);
   while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' ')) len--;
-  if (len <= 0) return NULL;
+  if (!len) return NULL;
   text[len] = 0;
   char *line = strrchr(text, '\n');
   return strdup(line ? line + 1 : text);
@@ -150,14 +148,21 @@ static int greet(int control, struct err *err) {
   return rc;
 }
 
+/* 1 once the other end is closed. */
+static int hung_up(int control) {
+  struct pollfd one = {.fd = control};
+  return poll(&one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLERR));
+}
+
 static int start(struct template *template, const struct engine_host *host,
                  struct err *err) {
   int pair[2] = {-1, -1};
   int rc = -1;
   struct err why = {0};
-  int log = memfd_create("pyudf-start", MFD_CLOEXEC);
-  if (log < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-    err_system(&why, errno, "descriptors");
+  int log = memlog_open("pyudf-start", &why);
+  if (log < 0) goto done;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+    err_system(&why, errno, "socketpair");
     goto done;
   }
   if (spawn_python(host, pair[1], log, &template->pid, &why)) goto done;
@@ -171,7 +176,12 @@ static int start(struct template *template, const struct engine_host *host,
     template->control = pair[0];
     pair[0] = -1;
     rc = 0;
-  } else if (!why.code) {
+  } else {
+    /* It may be no Python, and know nothing of us; but its pid is its own only
+    ** while it has its end open. */
+    if (!hung_up(pair[0])) kill(template->pid, SIGKILL);
+  }
+  if (rc && !why.code) {
     char *words = last_words(log);
     err_set(&why, ERR_SYSTEM, "%s", words ? words : "it ended at its start");
     free(words);
@@ -305,9 +315,6 @@ void template_retire(struct template *template, pid_t pid) {
 
 int template_alive(struct template *template) {
   if (template->epoch != forks_epoch()) return 0; /* the parent's */
-  struct pollfd one = {.fd = template->control};
-  if (poll(&one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLERR))) {
-    template->failed = 1;
-  }
+  if (hung_up(template->control)) template->failed = 1;
   return !template->failed;
 }

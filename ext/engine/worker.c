@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/memlog.h"
 #include "forks.h"
 
 /* For a call that was told to end, before its worker is killed. */
@@ -30,8 +30,8 @@ static int died(struct worker *worker, int status, struct err *err) {
   }
   if (!err) return -1;
   char stack[8192];
-  ssize_t len = pread(worker->crash_fd, stack, sizeof stack, 0);
-  if (len > 0) err_set_traceback(err, stack, (size_t)len);
+  size_t len = memlog_tail(worker->crash_fd, stack, sizeof stack);
+  if (len) err_set_traceback(err, stack, len);
   return -1;
 }
 
@@ -104,11 +104,8 @@ int worker_open(struct worker *worker, const struct engine_host *host,
   int rc = shm_open_fd(shm_fd, &worker->shm, err);
   if (rc) goto done;
   rc = -1;
-  worker->crash_fd = memfd_create("pyudf-crash", MFD_CLOEXEC);
-  if (worker->crash_fd < 0) {
-    err_system(err, errno, "memfd_create");
-    goto done;
-  }
+  worker->crash_fd = memlog_open("pyudf-crash", err);
+  if (worker->crash_fd < 0) goto done;
   shm_rings(&worker->shm, SHM_HOST, &worker->wire.out, &worker->wire.in);
   worker->wire.wait = (struct ring_wait){.arg = worker, .check = check};
   worker->epoch = forks_epoch();

@@ -110,12 +110,17 @@ static void reap(void) {
   struct child **at = &server.children;
   while (*at) {
     struct child *child = *at;
+    siginfo_t info = {0};
     int status;
+    /* What is left of its group goes while the number still is the group's. */
+    if (!waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
+        info.si_pid) {
+      kill(-child->pid, SIGKILL);
+    }
     if (waitpid(child->pid, &status, WNOHANG) != child->pid) {
       at = &child->next;
       continue;
     }
-    kill(-child->pid, SIGKILL); /* what is left of its group */
     shm_exit_set(child->control, status);
     shm_control_close(child->control);
     *at = child->next;
