@@ -346,7 +346,7 @@ def _split_import(source):
     """'pkg.mod:callable' as ('pkg.mod', ':', 'callable')."""
     text = source.strip()
     if not text:
-        raise UsageError('python_import: the name of a module is empty')
+        raise UsageError('the name of a module is empty')
     where, colon, path = text.rpartition(':')
     if not colon or os.sep in path or path.endswith('.py'):
         return text, '', ''

@@ -15,19 +15,25 @@ SQLITE_EXTENSION_INIT1
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* Never from the schema. SQLite (tried on 3.40.1) looks at
+** DIRECTONLY in a CHECK constraint only where the function is deterministic too;
+** without that, a file could define Python by being written to. What it costs:
+** a call whose arguments are constant is made once a statement. */
+enum { NOT_IN_SCHEMA = SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC };
+
 static const struct {
   const char *name;
   int nargs;
   int flags;
   void (*call)(sqlite3_context *, int, sqlite3_value **);
 } functions[] = {
-    {"python_define", 1, SQLITE_DIRECTONLY, define_source},
-    {"python_define", 2, SQLITE_DIRECTONLY, define_source},
-    {"python_import", 1, SQLITE_DIRECTONLY, define_import},
-    {"python_import", 2, SQLITE_DIRECTONLY, define_import},
-    {"python_reload", 0, SQLITE_DIRECTONLY, define_reload},
-    {"python_drop", 1, SQLITE_DIRECTONLY, define_drop},
-    {"python_eval", -1, SQLITE_DIRECTONLY | SQLITE_RESULT_SUBTYPE,
+    {"python_define", 1, NOT_IN_SCHEMA, define_source},
+    {"python_define", 2, NOT_IN_SCHEMA, define_source},
+    {"python_import", 1, NOT_IN_SCHEMA, define_import},
+    {"python_import", 2, NOT_IN_SCHEMA, define_import},
+    {"python_reload", 0, NOT_IN_SCHEMA, define_reload},
+    {"python_drop", 1, NOT_IN_SCHEMA, define_drop},
+    {"python_eval", -1, NOT_IN_SCHEMA | SQLITE_RESULT_SUBTYPE,
      evaluate_expression},
     {"python_version", 0, SQLITE_DIRECTONLY, evaluate_python_version},
     {"pyudf_version", 0, SQLITE_INNOCUOUS, evaluate_pyudf_version},
