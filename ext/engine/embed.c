@@ -5,7 +5,6 @@
 */
 #include "embed.h"
 
-#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

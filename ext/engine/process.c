@@ -6,7 +6,6 @@
 ** changed. HOW IT WORKS: worker.c speaks with the worker, template.c has it
 ** forked, wire.h says what is spoken.
 */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "modes.h"
@@ -19,7 +18,7 @@ struct process {
   struct worker worker;
   uint64_t settings_epoch; /* of the settings that both were started with */
   struct replay replay;
-  uint32_t calls; /* since the worker started */
+  uint32_t calls; /* since a worker was last replaced for their number */
 };
 
 static struct process *process_of(struct engine *engine) {

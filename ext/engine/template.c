@@ -2,7 +2,6 @@
 ** see template.h. The other end is ext/python/forkserver.c. */
 #include "template.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -8,7 +8,6 @@
 */
 #include "watch.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>

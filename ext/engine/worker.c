@@ -2,8 +2,6 @@
 ** end is ext/python/serve.c. */
 #include "worker.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
