@@ -315,6 +315,21 @@ static void test_fork(struct session *s) {
   ok(call_int(s, count, 1) == 2, "process: the parent's goes on");
 }
 
+/* A session that nobody uses keeps a processor from sleeping. */
+static void test_idle(struct session *s) {
+  int waits = define(s,
+                     "import resource\ndef waits(x):\n"
+                     "  u = resource.getrusage(resource.RUSAGE_SELF)\n"
+                     "  return u.ru_nvcsw + u.ru_nivcsw",
+                     NULL);
+  int64_t before = call_int(s, waits, 0);
+  usleep(1000000);
+  int64_t woken = call_int(s, waits, 0) - before;
+  if (!ok(woken < 25, "process: an idle worker sleeps")) {
+    printf("# it was woken %d times in a second\n", (int)woken);
+  }
+}
+
 static double now_us(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -351,6 +366,7 @@ int main(int argc, char **argv) {
       test_crash(&s);
       test_interrupt(&s);
       test_fork(&s);
+      test_idle(&s);
     }
     show_speed(&s);
     engine_statement_end(s.engine);

@@ -22,10 +22,11 @@ static inline void cpu_pause(void) {
 #endif
 }
 
-/* Not FUTEX_PRIVATE: the two sides are two processes. */
-static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
+/* Not FUTEX_PRIVATE: the two sides are two processes. `slices` 0: until it is
+** woken, so that an idle worker uses no processor at all. */
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen, int slices) {
   struct timespec slice = {.tv_nsec = RING_SLICE_MS * 1000000L};
-  syscall(SYS_futex, word, FUTEX_WAIT, seen, &slice, NULL, 0);
+  syscall(SYS_futex, word, FUTEX_WAIT, seen, slices ? &slice : NULL, NULL, 0);
 }
 
 static void ring_bell(struct ring_sleeper *sleeper) {
@@ -43,34 +44,68 @@ static inline void wake(struct ring_sleeper *sleeper) {
 void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,
                uint32_t size) {
   assert(size && (size & (size - 1)) == 0);
-  *ring = (struct ring){.shared = shared, .data = data, .size = size};
+  *ring = (struct ring){
+      .shared = shared, .data = data, .size = size, .spin.us = UINT32_MAX};
 }
 
-/* 1 once *word is no longer `seen`, 0 after spin_us without. */
-static int spin(_Atomic uint32_t *word, uint32_t seen, uint32_t spin_us) {
+/* Looks at *word for a microsecond or so; 1 once it is no longer `seen`. */
+static inline int glance(_Atomic uint32_t *word, uint32_t seen) {
   enum { PAUSES = 50 };
-  if (!spin_us) return 0;
-  int64_t until = 0;
-  for (;;) {
-    for (int i = 0; i < PAUSES; i++) {
-      if (atomic_load_explicit(word, memory_order_acquire) != seen) return 1;
-      cpu_pause();
-    }
-    /* The peer may need this very processor. */
-    sched_yield();
-    int64_t now = clock_us();
-    if (!until) until = now + spin_us;
-    if (now >= until) return 0;
+  for (int i = 0; i < PAUSES; i++) {
+    if (atomic_load_explicit(word, memory_order_acquire) != seen) return 1;
+    cpu_pause();
   }
+  return 0;
+}
+
+/* Another process wants this processor. */
+static void rest(struct ring_spin *spin, int64_t now) {
+  enum { LEAST_US = 10000, MOST_US = 640000, FORGOTTEN_US = 1000000 };
+  int again = spin->rest_us && now - spin->rest_until_us < FORGOTTEN_US;
+  spin->rest_us = !again                         ? LEAST_US
+                  : spin->rest_us >= MOST_US / 2 ? MOST_US
+                                                 : spin->rest_us * 2;
+  spin->rest_until_us = now + spin->rest_us;
+}
+
+/* 1 once *word is no longer `seen`, 0 where it is time to sleep; *began is then
+** the time when the wait began, 0 where it does not matter. */
+static int spin(struct ring_spin *spin, _Atomic uint32_t *word, uint32_t seen,
+                uint32_t most_us, int64_t *began) {
+  enum { GAP_US = 100 }; /* away for longer: it was not the other side alone */
+  *began = 0;
+  if (!most_us) return 0;
+  if (glance(word, seen)) return 1;
+  int64_t now = *began = clock_us();
+  if (now < spin->rest_until_us) return 0;
+  if (spin->us > most_us) spin->us = most_us;
+  while (now - *began < spin->us) {
+    /* The other side may need this very processor. */
+    sched_yield();
+    int64_t back = clock_us();
+    int changed = glance(word, seen);
+    if (back - now > GAP_US) {
+      rest(spin, back);
+      return changed;
+    }
+    if (changed) {
+      spin->us = most_us;
+      return 1;
+    }
+    now = clock_us();
+  }
+  spin->us /= 2;
+  return 0;
 }
 
 /* Waits until *word is no longer `seen`. `asleep` makes the other side ring: set
 ** before the last look at *word, with a full fence in between that pairs with
 ** the one in ring_publish() and ring_wake_writer(). */
-static int wait_change(_Atomic uint32_t *word, uint32_t seen,
+static int wait_change(struct ring *ring, _Atomic uint32_t *word, uint32_t seen,
                        struct ring_sleeper *sleeper,
                        const struct ring_wait *wait, struct err *err) {
-  if (spin(word, seen, wait->spin_us)) return 0;
+  int64_t began;
+  if (spin(&ring->spin, word, seen, wait->spin_us, &began)) return 0;
   if (wait->sleep_enter) wait->sleep_enter(wait->arg);
   int rc = 0;
   do {
@@ -80,11 +115,14 @@ static int wait_change(_Atomic uint32_t *word, uint32_t seen,
     atomic_store_explicit(&sleeper->asleep, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(word, memory_order_acquire) == seen) {
-      futex_wait(&sleeper->bell, rung);
+      futex_wait(&sleeper->bell, rung, wait->check != NULL);
     }
     atomic_store_explicit(&sleeper->asleep, 0, memory_order_relaxed);
   } while (atomic_load_explicit(word, memory_order_acquire) == seen);
   if (wait->sleep_leave) wait->sleep_leave(wait->arg);
+  if (!rc && began && clock_us() - began < wait->spin_us) {
+    ring->spin.us = wait->spin_us; /* spinning would have done */
+  }
   return rc ? -1 : 0;
 }
 
@@ -102,7 +140,7 @@ uint8_t *ring_reserve(struct ring *ring, uint32_t len,
     if (now == ring->seen) {
       /* The reader cannot read what it does not see. */
       ring_publish(ring, NULL);
-      if (wait_change(tail, now, &ring->shared->writer, wait, err)) {
+      if (wait_change(ring, tail, now, &ring->shared->writer, wait, err)) {
         return NULL;
       }
       now = atomic_load_explicit(tail, memory_order_acquire);
@@ -134,7 +172,7 @@ const uint8_t *ring_peek(struct ring *ring, uint32_t len,
     uint32_t now = atomic_load_explicit(head, memory_order_acquire);
     if (now == ring->seen) {
       ring_wake_writer(ring);
-      if (wait_change(head, now, &ring->shared->reader, wait, err)) {
+      if (wait_change(ring, head, now, &ring->shared->reader, wait, err)) {
         return NULL;
       }
       now = atomic_load_explicit(head, memory_order_acquire);

@@ -10,11 +10,19 @@
 ** distance over the ring's size is a broken peer.
 **
 ** Waiting is spinning (pause, sched_yield) for at most spin_us, then a futex on
-** a bell, in slices, with a look at the world (`check`) before each. A sleeper
+** a bell; where there is a look at the world (`check`), in slices with a look
+** before each. A sleeper
 ** says so first; who publishes a count looks for a sleeper after, and rings.
 ** Between the two steps both sides have a full fence, so that at least one of
 ** them sees the other; and who changes the world rings after (ring_wake_all),
 ** while a sleeper has read the bell before its look: no wake-up is lost.
+**
+** Spinning pays where the other side answers soon and both have a processor.
+** So a side that spun in vain spins half as long the next time, and the whole
+** spin_us again once a wait was shorter than that, however it waited. And where
+** another process had the processor meanwhile, spinning is what keeps the other
+** side from running and uses up a time slice: then nobody spins for a while,
+** for longer each time that the next try finds it so again.
 */
 #ifndef PYUDF_RING_H
 #define PYUDF_RING_H
@@ -52,6 +60,13 @@ struct ring_wait {
 
 enum { RING_SLICE_MS = 20 };
 
+/* What one side has learned of its waits. */
+struct ring_spin {
+  uint32_t us;           /* the next wait spins so long at most */
+  uint32_t rest_us;      /* how long it last gave up spinning, 0: never yet */
+  int64_t rest_until_us; /* clock_us(): no spinning before that */
+};
+
 /* One end, private to its process. */
 struct ring {
   struct ring_shared *shared;
@@ -59,6 +74,7 @@ struct ring {
   uint32_t size; /* power of two */
   uint32_t pos;  /* own count: written, published or not; or read */
   uint32_t seen; /* the other's count when last looked at */
+  struct ring_spin spin;
 };
 
 void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,

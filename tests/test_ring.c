@@ -1,0 +1,127 @@
+/* test_ring.c - how one side of a ring waits: what it learns from its waits
+**
+** Two ends in one process, one thread: what the other side does happens in the
+** look (`check`) that comes before every slice of sleep.
+*/
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "../ext/base/clock.h"
+#include "../ext/base/ring.h"
+#include "tap.h"
+
+enum { SIZE = 4096, SPIN_US = 200, LONG_US = 10 * 1000 * 1000 };
+
+struct pair {
+  struct ring_shared shared;
+  uint8_t data[2 * SIZE];
+  struct ring in, out;
+  struct ring_wait wait;
+  int looks;
+};
+
+static int give_up(void *arg, struct err *err) {
+  ((struct pair *)arg)->looks++;
+  return err_set(err, ERR_INTERRUPT, "enough");
+}
+
+static int write_one(void *arg, struct err *err) {
+  struct pair *pair = arg;
+  (void)err;
+  pair->looks++;
+  ring_reserve(&pair->out, 8, &pair->wait, NULL);
+  ring_commit(&pair->out, 8);
+  ring_publish(&pair->out, NULL);
+  return 0;
+}
+
+static int look_thrice(void *arg, struct err *err) {
+  return ((struct pair *)arg)->looks >= 2 ? give_up(arg, err)
+                                          : (((struct pair *)arg)->looks++, 0);
+}
+
+static struct pair *pair_new(uint32_t spin_us,
+                             int (*check)(void *, struct err *)) {
+  struct pair *pair = aligned_alloc(64, sizeof *pair);
+  memset(pair, 0, sizeof *pair);
+  ring_init(&pair->in, &pair->shared, pair->data, SIZE);
+  ring_init(&pair->out, &pair->shared, pair->data, SIZE);
+  pair->wait =
+      (struct ring_wait){.spin_us = spin_us, .arg = pair, .check = check};
+  return pair;
+}
+
+/* 1 where 8 bytes came. */
+static int peek(struct pair *pair) {
+  if (!ring_peek(&pair->in, 8, &pair->wait, NULL)) return 0;
+  ring_consume(&pair->in, 8);
+  return 1;
+}
+
+/* Every wait for a slow peer burns a processor for the whole of python_spin. */
+static void test_vain(void) {
+  struct pair *pair = pair_new(SPIN_US, give_up);
+  struct ring_spin *spin = &pair->in.spin;
+  /* A spin that another process breaks into is none: the rest is forgotten. */
+  int halved = 1;
+  uint32_t before = SPIN_US;
+  for (int i = 0; i < 100 && before; i++) {
+    spin->rest_until_us = 0;
+    peek(pair);
+    if (!spin->rest_until_us) halved = halved && spin->us == before / 2;
+    before = spin->us;
+  }
+  ok(halved, "a spin in vain halves the next");
+  ok(spin->us == 0, "until there is none");
+  free(pair);
+}
+
+/* A peer that was slow for a while is waited for by sleeping for ever. */
+static void test_soon(void) {
+  struct pair *pair = pair_new(LONG_US, write_one);
+  pair->in.spin.us = 0;
+  ok(peek(pair) && pair->looks == 1, "a wait that sleeps");
+  ok(pair->in.spin.us == LONG_US,
+     "what came within python_spin will be spun for");
+  free(pair);
+}
+
+/* With other processes on every processor, spinning keeps the peer from
+** running. */
+static void test_rest(void) {
+  struct pair *pair = pair_new(LONG_US, give_up);
+  pair->in.spin.rest_until_us = clock_us() + (int64_t)100 * LONG_US;
+  struct rusage usage[2];
+  getrusage(RUSAGE_SELF, &usage[0]);
+  for (int i = 0; i < 100; i++) peek(pair);
+  getrusage(RUSAGE_SELF, &usage[1]);
+  ok(pair->looks == 100, "a side that rests looks at the world at once");
+  ok(usage[1].ru_utime.tv_sec - usage[0].ru_utime.tv_sec < 5,
+     "and does not spin");
+  free(pair);
+}
+
+/* Without spinning a side never rests, nor learns. */
+static void test_none(void) {
+  struct pair *pair = pair_new(0, write_one);
+  ok(peek(pair) && pair->looks == 1 && pair->in.spin.us == UINT32_MAX,
+     "python_spin = 0 sleeps at once");
+  free(pair);
+}
+
+/* A sleeper that nobody wakes still looks at the world. */
+static void test_slices(void) {
+  struct pair *pair = pair_new(0, look_thrice);
+  ok(!peek(pair) && pair->looks == 3, "a sleeper looks up after every slice");
+  free(pair);
+}
+
+int main(void) {
+  test_vain();
+  test_soon();
+  test_rest();
+  test_none();
+  test_slices();
+  return tap_done();
+}
