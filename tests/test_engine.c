@@ -92,8 +92,10 @@ static int define(struct session *s, const char *source, struct err *err) {
 
 static int call(struct session *s, int id, const struct value *argv,
                 uint32_t argc, struct value *result, struct err *err) {
-  return engine_call(s->engine, (struct engine_function){(uint32_t)id, 0, 0}, argv,
-                     argc, result, err);
+  return engine_call(
+      s->engine,
+      &(struct engine_function){.definition_id = (uint32_t)id, .name = "test"},
+      argv, argc, result, err);
 }
 
 static void done(struct session *s, struct value *result) {

@@ -63,17 +63,21 @@ static int peek(struct pair *pair) {
 static void test_vain(void) {
   struct pair *pair = pair_new(SPIN_US, give_up);
   struct ring_spin *spin = &pair->in.spin;
-  /* A spin that another process breaks into is none: the rest is forgotten. */
-  int halved = 1;
+  /* Where other processes want the processor, a side rests instead. */
+  int halved = 1, rests = 0;
   uint32_t before = SPIN_US;
   for (int i = 0; i < 100 && before; i++) {
     spin->rest_until_us = 0;
     peek(pair);
-    if (!spin->rest_until_us) halved = halved && spin->us == before / 2;
-    before = spin->us;
+    if (spin->rest_until_us) {
+      rests++;
+    } else {
+      halved = halved && spin->us == before / 2;
+    }
+    before = spin->us < SPIN_US ? spin->us : SPIN_US;
   }
   ok(halved, "a spin in vain halves the next");
-  ok(spin->us == 0, "until there is none");
+  ok(spin->us == 0 || rests > 90, "until there is none");
   free(pair);
 }
 

@@ -67,6 +67,7 @@ struct engine_function {
   uint32_t definition_id;
   uint32_t index;      /* in the definition's manifest */
   uint32_t timeout_ms; /* of its own; 0: the settings' */
+  const char *name;    /* to be shown */
 };
 
 struct engine_ops {
@@ -74,7 +75,7 @@ struct engine_ops {
   int (*define)(struct engine *engine, const struct definition *definition,
                 struct manifest **manifest, struct err *err);
   void (*forget)(struct engine *engine, uint32_t definition_id);
-  int (*call)(struct engine *engine, struct engine_function function,
+  int (*call)(struct engine *engine, const struct engine_function *function,
               const struct value *argv, uint32_t argc, struct value *result,
               struct err *err);
   int (*eval)(struct engine *engine, const char *expression,
@@ -126,7 +127,7 @@ static inline void engine_forget(struct engine *engine,
 /* Calls a scalar function that is in the program. The result is borrowed until
 ** engine_release() where VALUE_HELD is set, the caller's where VALUE_OWNED is. */
 static inline int engine_call(struct engine *engine,
-                              struct engine_function function,
+                              const struct engine_function *function,
                               const struct value *argv, uint32_t argc,
                               struct value *result, struct err *err) {
   return engine->ops->call(engine, function, argv, argc, result, err);

@@ -18,7 +18,8 @@ struct process {
   struct worker worker;
   uint64_t settings_epoch; /* of the settings that both were started with */
   struct replay replay;
-  uint32_t calls; /* since a worker was last replaced for their number */
+  uint32_t calls;  /* since a worker was last replaced for their number */
+  uint32_t starts; /* of workers */
 };
 
 static struct process *process_of(struct engine *engine) {
@@ -26,11 +27,11 @@ static struct process *process_of(struct engine *engine) {
 }
 
 /* Asks, and waits for the reply. */
-static int ask(struct process *process, struct wire_head head,
+static int ask(struct process *process, struct wire_head head, const char *name,
                const struct value *values, uint32_t count, uint32_t timeout_ms,
                struct value *result, struct err *err) {
   struct worker *worker = &process->worker;
-  return worker_send(worker, &head, values, count, timeout_ms, err) ||
+  return worker_send(worker, &head, name, values, count, timeout_ms, err) ||
                  worker_reply(worker, result, err)
              ? -1
              : 0;
@@ -49,7 +50,8 @@ static int make(struct process *process, const struct definition *definition,
   struct value values[DEFINITION_FIELDS];
   definition_values(definition, values);
   struct wire_head head = {.type = WIRE_DEFINE, .a = definition->id};
-  if (ask(process, head, values, DEFINITION_FIELDS, 0, manifest, err))
+  if (ask(process, head, "python_define", values, DEFINITION_FIELDS, 0,
+          manifest, err))
     return -1;
   if (manifest->type == VALUE_BLOB) return 0;
   drop(process, manifest);
@@ -68,7 +70,8 @@ static int start(struct process *process, struct err *err) {
   if (!process->template && template_get(host, &process->template, err)) {
     return -1;
   }
-  return worker_open(&process->worker, host, process->template, err);
+  return worker_open(&process->worker, host, process->template,
+                     process->starts++, err);
 }
 
 static void stop(struct process *process) {
@@ -136,32 +139,33 @@ static void process_forget(struct engine *engine, uint32_t definition_id) {
   replay_forget(&process->replay, definition_id);
   if (!worker_usable(&process->worker)) return;
   struct wire_head head = {.type = WIRE_FORGET, .a = definition_id};
-  worker_send(&process->worker, &head, NULL, 0, 0, NULL);
+  worker_send(&process->worker, &head, "", NULL, 0, 0, NULL);
 }
 
 /* Before a call: a worker that has had its number of calls goes. */
 static inline void count_call(struct process *process) {
   uint32_t most = process->engine.host->settings->max_calls;
   if (most && ++process->calls > most) {
-    worker_close(&process->worker);
+    worker_close_wait(&process->worker); /* one at a time */
     process->calls = 1;
   }
 }
 
-static int process_call(struct engine *engine, struct engine_function function,
+static int process_call(struct engine *engine,
+                        const struct engine_function *function,
                         const struct value *argv, uint32_t argc,
                         struct value *result, struct err *err) {
   struct process *process = process_of(engine);
   count_call(process);
   if (ready(process, err) ||
       replay_check(&process->replay, engine->host->program,
-                   function.definition_id, make_again, process, err)) {
+                   function->definition_id, make_again, process, err)) {
     return -1;
   }
   struct wire_head head = {
-      .type = WIRE_CALL, .a = function.definition_id, .b = function.index};
-  return ask(process, head, argv, argc,
-             engine_timeout(engine, function.timeout_ms), result, err);
+      .type = WIRE_CALL, .a = function->definition_id, .b = function->index};
+  return ask(process, head, function->name, argv, argc,
+             engine_timeout(engine, function->timeout_ms), result, err);
 }
 
 /* The expression goes first, so that the arguments keep their places behind. */
@@ -175,8 +179,8 @@ static int process_eval(struct engine *engine, const char *expression,
   values[0] = value_text(expression);
   for (uint32_t i = 0; i < argc; i++) values[i + 1] = argv[i];
   struct wire_head head = {.type = WIRE_EVAL};
-  int rc = ask(process, head, values, argc + 1, engine_timeout(engine, 0),
-               result, err);
+  int rc = ask(process, head, "python_eval", values, argc + 1,
+               engine_timeout(engine, 0), result, err);
   free(values);
   return rc;
 }
@@ -185,8 +189,8 @@ static int process_version(struct engine *engine, struct value *result,
                            struct err *err) {
   struct process *process = process_of(engine);
   if (ready(process, err)) return -1;
-  return ask(process, (struct wire_head){.type = WIRE_VERSION}, NULL, 0, 0,
-             result, err);
+  return ask(process, (struct wire_head){.type = WIRE_VERSION},
+             "python_version", NULL, 0, 0, result, err);
 }
 
 static void process_release(struct engine *engine) {

@@ -327,19 +327,20 @@ static void thread_forget(struct engine *engine, uint32_t definition_id) {
   leave(thread);
 }
 
-static int thread_call(struct engine *engine, struct engine_function function,
+static int thread_call(struct engine *engine,
+                       const struct engine_function *function,
                        const struct value *argv, uint32_t argc,
                        struct value *result, struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, engine_timeout(engine, function.timeout_ms), err);
+  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = replay_check(&thread->replay, engine->host->program,
-                      function.definition_id, make_again, thread, err);
+                      function->definition_id, make_again, thread, err);
   }
   if (!rc) {
-    rc = thread->runtime->call(thread->space, function.definition_id,
-                               function.index, argv, argc, result, err);
+    rc = thread->runtime->call(thread->space, function->definition_id,
+                               function->index, argv, argc, result, err);
   }
   return finish(thread, rc, result, err);
 }

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/control.h"
 #include "../base/memlog.h"
 #include "forks.h"
 
@@ -48,6 +50,7 @@ static int alarmed(const struct worker *worker, const char *how,
 ** had its grace. */
 static int check_call(struct worker *worker, struct err *err) {
   int64_t now = clock_ms();
+  if (!worker->place.since_ms) workers_name(&worker->place, worker->name);
   if (worker->alarm) {
     return now < worker->grace_ms
                ? 0
@@ -95,11 +98,11 @@ static void tell_limits(struct worker *worker) {
 }
 
 int worker_open(struct worker *worker, const struct engine_host *host,
-                struct template *template, struct err *err) {
+                struct template *template, uint32_t restarts, struct err *err) {
   int shm_fd = -1;
   *worker = (struct worker){.host = host, .template = template, .crash_fd = -1};
-  if (shm_create(&shm_fd, err)) return -1;
-  int rc = shm_open_fd(shm_fd, &worker->shm, err);
+  if (workers_enter(&worker->place, host, restarts, err)) return -1;
+  int rc = shm_create(&shm_fd, err) || shm_open_fd(shm_fd, &worker->shm, err);
   if (rc) goto done;
   rc = -1;
   worker->crash_fd = memlog_open("pyudf-crash", err);
@@ -112,8 +115,10 @@ int worker_open(struct worker *worker, const struct engine_host *host,
   rc = template_fork(worker->template, shm_fd, worker->crash_fd, &worker->pid,
                      err);
 done:
-  close(shm_fd);
-  if (rc) {
+  if (shm_fd >= 0) close(shm_fd);
+  if (!rc) {
+    workers_started(&worker->place, worker->shm.control, worker->pid);
+  } else {
     worker->pid = 0;
     worker_kill(worker);
   }
@@ -121,6 +126,7 @@ done:
 }
 
 static void fini(struct worker *worker) {
+  workers_leave(&worker->place);
   if (worker->shm.control) shm_close(&worker->shm);
   if (worker->crash_fd >= 0) close(worker->crash_fd);
   *worker = (struct worker){.crash_fd = -1};
@@ -131,18 +137,33 @@ void worker_kill(struct worker *worker) {
   fini(worker);
 }
 
-void worker_close(struct worker *worker) {
-  if (!worker_usable(worker)) {
-    fini(worker);
-    return;
-  }
+/* Tells it to quit; 0 where that could be said. */
+static int retire(struct worker *worker) {
   /* Only where it waits for a request and there is room: nobody waits here. */
   struct wire_head quit = {.type = WIRE_QUIT};
   wire_done(&worker->wire);
   if (wire_send(&worker->wire, &quit, NULL, 0, NULL)) {
     template_kill(worker->template, worker->pid);
-  } else {
-    template_retire(worker->template, worker->pid);
+    return -1;
+  }
+  template_retire(worker->template, worker->pid);
+  return 0;
+}
+
+void worker_close(struct worker *worker) {
+  if (worker_usable(worker)) retire(worker);
+  fini(worker);
+}
+
+void worker_close_wait(struct worker *worker) {
+  const struct timespec poll = {.tv_nsec = 200 * 1000};
+  int64_t until = clock_ms() + 2 * CONTROL_GRACE_MS;
+  int status;
+  if (worker_usable(worker) && !retire(worker)) {
+    while (!shm_exit_get(worker->shm.control, &status) &&
+           template_alive(worker->template) && clock_ms() < until) {
+      nanosleep(&poll, NULL);
+    }
   }
   fini(worker);
 }
@@ -151,20 +172,29 @@ int worker_usable(const struct worker *worker) {
   return worker->pid && worker->epoch == forks_epoch();
 }
 
-int worker_send(struct worker *worker, struct wire_head *head,
+int worker_send(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err) {
   const struct engine_host *host = worker->host;
   worker->timeout_ms = timeout_ms;
   worker->until_ms = 0;
   worker->alarm = SHM_ALARM_NONE;
+  worker->name = name;
+  if (head->type != WIRE_FORGET) { /* which has no reply */
+    workers_begin(&worker->place,
+                  head->type == WIRE_CALL || head->type == WIRE_EVAL);
+  }
   if (worker->max_len != host->max_len ||
       worker->wire.wait.spin_us != host->settings->spin_us) {
     tell_limits(worker);
   }
   head->seq = ++worker->seq;
   if (!wire_send(&worker->wire, head, values, count, err)) return 0;
-  if (!err || err->code != ERR_USAGE) worker_kill(worker);
+  if (!err || err->code != ERR_USAGE) {
+    worker_kill(worker);
+  } else {
+    workers_end(&worker->place);
+  }
   return -1;
 }
 
@@ -204,7 +234,9 @@ static int failed(const struct worker *worker, struct err *why,
   return -1;
 }
 
-int worker_reply(struct worker *worker, struct value *result, struct err *err) {
+/* worker_reply() but for the books. */
+static int receive(struct worker *worker, struct value *result,
+                   struct err *err) {
   struct wire_head head;
   struct codec_reader reader;
   if (wire_recv(&worker->wire, &head, &reader, err)) goto gone;
@@ -237,4 +269,10 @@ gone:
   /* ring.c and wire.c know no pid. */
   worker_kill(worker);
   return -1;
+}
+
+int worker_reply(struct worker *worker, struct value *result, struct err *err) {
+  int rc = receive(worker, result, err);
+  if (worker->pid) workers_end(&worker->place);
+  return rc;
 }

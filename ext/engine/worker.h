@@ -15,6 +15,7 @@
 #include "../base/wire.h"
 #include "engine.h"
 #include "template.h"
+#include "workers.h"
 
 struct worker {
   const struct engine_host *host;
@@ -30,14 +31,20 @@ struct worker {
   int64_t until_ms;     /* its deadline, 0 until somebody has to wait */
   enum shm_alarm alarm; /* what its call was told to end for */
   int64_t grace_ms;     /* when the worker is killed for not ending it */
+  const char *name;     /* what the request under way calls, borrowed */
+  struct workers_place place;
 };
 
-/* Starts a worker into a zeroed struct. The template has to outlive it. */
+/* Starts a worker into a zeroed struct, which has to stay where it is: one that
+** the session had `restarts` before. The template has to outlive it. */
 int worker_open(struct worker *worker, const struct engine_host *host,
-                struct template *template, struct err *err);
+                struct template *template, uint32_t restarts, struct err *err);
 
 /* Lets it quit by itself, within a grace; the struct is zero after. */
 void worker_close(struct worker *worker);
+
+/* The same, and waits until it has ended. */
+void worker_close_wait(struct worker *worker);
 
 /* Ends it at once; the struct is zero after. */
 void worker_kill(struct worker *worker);
@@ -45,10 +52,10 @@ void worker_kill(struct worker *worker);
 /* 1 where there is a worker and it is this process's own. */
 int worker_usable(const struct worker *worker);
 
-/* Sends a request (its seq is filled in), whose call may take timeout_ms (0: for
-** ever): it then gets TimeoutError, and SIGKILL after a grace. On failure the worker is gone, and
-** err says how. */
-int worker_send(struct worker *worker, struct wire_head *head,
+/* Sends a request (its seq is filled in) that calls `name` (borrowed until the
+** reply), and may take timeout_ms (0: for ever): it then gets TimeoutError, and SIGKILL after a
+** grace. On failure the worker is gone, and err says how. */
+int worker_send(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err);
 

@@ -53,7 +53,7 @@ static int run(sqlite3_context *ctx, struct function *function,
   if (!engine && session_engine(session, mode, &engine, err)) return -1;
   uint64_t began = metrics_begin(&function->metrics, session->settings.metrics);
   int rc =
-      engine_call(engine, function->id, values, (uint32_t)argc, &result, err);
+      engine_call(engine, &function->id, values, (uint32_t)argc, &result, err);
   if (!rc) {
     rc = sqlvalue_result(ctx, &result, session->host.max_len, err);
     if (result.flags & VALUE_HELD) engine_release(engine);

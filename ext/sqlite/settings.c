@@ -16,12 +16,12 @@
 #define PYUDF_DEFAULT_PYTHON "python3"
 #endif
 
-enum { SPIN_MAX_US = 1000000, SPIN_DEFAULT_US = 50 };
+enum { SPIN_MAX_US = 1000000, SPIN_DEFAULT_US = 50, WORKERS_MAX = 1000 };
 
 enum setting_type {
   TYPE_CHOICE, /* one of `choices` */
   TYPE_SWITCH, /* on, off and their other spellings */
-  TYPE_COUNT,  /* 0 to `max` */
+  TYPE_COUNT,  /* `min` to `max` */
   TYPE_TEXT,   /* anything */
   TYPE_PATHS,  /* the same; relative paths are made absolute when it is set */
   TYPE_FILLED  /* anything but the empty text */
@@ -32,7 +32,7 @@ struct setting_spec {
   enum setting_type type;
   const char *initial; /* NULL: known at run time */
   const char *choices[3];
-  uint32_t max;
+  uint32_t min, max;
   int restarts;      /* the engines start anew when it changes */
   const char *alias; /* an environment variable that is looked at before */
   const char *accepts;
@@ -104,6 +104,13 @@ static const struct setting_spec specs[SETTING_COUNT] = {
          .accepts = "a number from 0 (any) to 2147483647",
          .help = "calls after which a worker is replaced; 0: never; process "
                  "mode only"},
+    [SETTING_WORKERS] =
+        {.name = "python_workers",
+         .type = TYPE_COUNT,
+         .min = 1,
+         .max = WORKERS_MAX,
+         .accepts = "a number from 1 to 1000",
+         .help = "workers that this connection may have at a time"},
     [SETTING_ON_CRASH] =
         {.name = "python_on_crash",
          .type = TYPE_CHOICE,
@@ -134,7 +141,9 @@ const char *setting_name(int id) { return specs[id].name; }
 const char *setting_help(int id) { return specs[id].help; }
 
 const char *setting_default(const struct settings *settings, int id) {
-  return specs[id].initial ? specs[id].initial : settings->spin_default;
+  if (specs[id].initial) return specs[id].initial;
+  return id == SETTING_WORKERS ? settings->workers_default
+                               : settings->spin_default;
 }
 
 const char *setting_source_name(enum setting_source source) {
@@ -163,7 +172,7 @@ static const char *canonical(const struct setting_spec *spec, const char *value,
     case TYPE_COUNT: {
       if (!*value || strspn(value, "0123456789") != strlen(value)) return NULL;
       unsigned long long n = strtoull(value, NULL, 10);
-      if (n > spec->max) return NULL;
+      if (n < spec->min || n > spec->max) return NULL;
       snprintf(number, 16, "%llu", n);
       return number;
     }
@@ -277,10 +286,12 @@ static int init_one(struct settings *settings, int id, struct err *err) {
 
 int settings_init(struct settings *settings, struct err *err) {
   cpu_set_t usable;
-  int alone =
-      !sched_getaffinity(0, sizeof usable, &usable) && CPU_COUNT(&usable) == 1;
+  int processors =
+      sched_getaffinity(0, sizeof usable, &usable) ? 2 : CPU_COUNT(&usable);
   snprintf(settings->spin_default, sizeof settings->spin_default, "%d",
-           alone ? 0 : SPIN_DEFAULT_US);
+           processors == 1 ? 0 : SPIN_DEFAULT_US);
+  snprintf(settings->workers_default, sizeof settings->workers_default, "%d",
+           processors);
   for (int id = 0; id < SETTING_COUNT; id++) {
     if (init_one(settings, id, err)) return -1;
   }

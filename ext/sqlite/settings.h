@@ -18,6 +18,7 @@ enum setting_id {
   SETTING_TIMEOUT,
   SETTING_MEMORY_LIMIT,
   SETTING_MAX_CALLS,
+  SETTING_WORKERS,
   SETTING_ON_CRASH,
   SETTING_ON_ERROR,
   SETTING_METRICS,
@@ -43,7 +44,7 @@ struct settings {
   int on_error_null;
   int on_crash_retry;
   int metrics;
-  char spin_default[16];
+  char spin_default[16], workers_default[16];
   struct setting items[SETTING_COUNT];
 };
 

@@ -36,8 +36,10 @@ struct function *function_new(struct session *session,
   function->refs = 1;
   function->session = session;
   function->item = item;
-  function->id =
-      (struct engine_function){item->definition->id, index, spec->timeout_ms};
+  function->id = (struct engine_function){.definition_id = item->definition->id,
+                                          .index = index,
+                                          .timeout_ms = spec->timeout_ms,
+                                          .name = spec->name};
   function->spec = *spec;
   *spec = (struct function_spec){0};
   program_ref(item);

@@ -2,9 +2,11 @@
 #include "tables.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "../engine/workers.h"
 #include "scalar.h"
 
 static void add_text(struct rows *rows, const char *text) {
@@ -121,6 +123,18 @@ static int fill_functions(struct session *session, int setting,
   return 0;
 }
 
+/* "2026-01-31 13:05:09.120", UTC; NULL for 0. */
+static void add_time(struct rows *rows, int64_t unix_ms) {
+  time_t seconds = (time_t)(unix_ms / 1000);
+  char when[40], fraction[8];
+  struct tm utc;
+  gmtime_r(&seconds, &utc);
+  strftime(when, sizeof when - sizeof fraction, "%Y-%m-%d %H:%M:%S", &utc);
+  snprintf(fraction, sizeof fraction, ".%03d", (int)(unix_ms % 1000));
+  strcat(when, fraction);
+  add_text(rows, unix_ms ? when : NULL);
+}
+
 static int fill_errors(struct session *session, int setting, struct rows *rows,
                        struct err *err) {
   (void)setting, (void)err;
@@ -128,15 +142,8 @@ static int fill_errors(struct session *session, int setting, struct rows *rows,
   uint64_t id = log->last > ERRORS_KEPT ? log->last - ERRORS_KEPT + 1 : 1;
   for (; id <= log->last; id++) {
     const struct error_entry *entry = error_log_get(log, id);
-    time_t seconds = (time_t)(entry->time_ms / 1000);
-    char when[40], fraction[8];
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    strftime(when, sizeof when - sizeof fraction, "%Y-%m-%d %H:%M:%S", &utc);
-    snprintf(fraction, sizeof fraction, ".%03d", (int)(entry->time_ms % 1000));
-    strcat(when, fraction);
     add_number(rows, id);
-    add_text(rows, when);
+    add_time(rows, entry->time_ms);
     add_text(rows, entry->function);
     add_text(rows, entry->type);
     add_text(rows, entry->message);
@@ -145,6 +152,29 @@ static int fill_errors(struct session *session, int setting, struct rows *rows,
     add_text(rows, entry->traceback);
     add_text(rows, mode_name(entry->mode));
   }
+  return 0;
+}
+
+/* All of this process's, whichever connection's they are. */
+static int fill_workers(struct session *session, int setting, struct rows *rows,
+                        struct err *err) {
+  (void)setting;
+  uint32_t count;
+  struct workers_info *infos = workers_list(&count);
+  if (!infos) return err_nomem(err);
+  for (uint32_t i = 0; i < count; i++) {
+    const struct workers_info *info = &infos[i];
+    rows_add(rows, info->pid ? value_integer(info->pid) : value_null());
+    add_text(rows, info->state);
+    add_text(rows, info->since_ms ? info->name : NULL);
+    add_time(rows, info->since_ms);
+    add_number(rows, info->calls);
+    add_number(rows, info->memory);
+    add_number(rows, info->restarts);
+    add_time(rows, info->started_ms);
+    add_number(rows, info->session == session->host.arg);
+  }
+  free(infos);
   return 0;
 }
 
@@ -168,6 +198,12 @@ const struct table_spec tables[] = {
          "message TEXT, file TEXT, line INTEGER, traceback TEXT, "
          "mode TEXT)",
      .fill = fill_errors},
+    {.name = "python_workers",
+     .columns = 9,
+     .schema = "CREATE TABLE x(pid INTEGER, state TEXT, function TEXT, "
+               "since TEXT, calls INTEGER, memory INTEGER, restarts INTEGER, "
+               "started TEXT, own INTEGER)",
+     .fill = fill_workers},
 };
 const int tables_count = sizeof tables / sizeof *tables;
 
