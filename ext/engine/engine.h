@@ -24,7 +24,7 @@ enum { ENGINE_MODES = 2 };
 /* The session's definitions that are to be made again in a fresh worker or in
 ** the other engine, in order of `serial`. The session owns list and items. */
 struct engine_program {
-  const struct definition **items;
+  const struct definition **items; /* NULL: a gap; the last one is none */
   uint32_t count;
   uint64_t
       last_serial; /* of the newest item, 0 with none: one compare a call */

@@ -38,9 +38,14 @@ void replay_forget(struct replay *replay, uint32_t id) {
 
 int replay_run(struct replay *replay, const struct engine_program *program,
                replay_make make, void *engine, struct err *err) {
-  for (uint32_t i = 0; i < program->count; i++) {
+  uint32_t i = program->count;
+  for (; i > 0; i--) {
+    const struct definition *last = program->items[i - 1];
+    if (last && last->serial <= replay->made) break;
+  }
+  for (; i < program->count; i++) {
     const struct definition *definition = program->items[i];
-    if (definition->serial <= replay->made) continue;
+    if (!definition || definition->serial <= replay->made) continue;
     uint32_t at = find(replay, definition->id);
     struct err why = {0};
     if (at == replay->count && make(engine, definition, &why)) {
@@ -70,7 +75,8 @@ int replay_mend(struct replay *replay, const struct engine_program *program,
   }
   const struct definition *definition = NULL;
   for (uint32_t i = 0; i < program->count; i++) {
-    if (program->items[i]->id == id) definition = program->items[i];
+    const struct definition *item = program->items[i];
+    if (item && item->id == id) definition = item;
   }
   struct err why = {0};
   if (definition && make(engine, definition, &why)) {

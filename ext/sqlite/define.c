@@ -185,7 +185,8 @@ static struct program_item **imports(struct program *program, uint32_t *count) {
   struct program_item **items = calloc(program->list.count + 1, sizeof *items);
   for (uint32_t i = 0; items && i < program->list.count; i++) {
     struct program_item *item = program->items[i];
-    if (item->definition->kind != DEFINITION_IMPORT || !item->refs) continue;
+    if (!item || !item->refs) continue;
+    if (item->definition->kind != DEFINITION_IMPORT) continue;
     program_ref(item);
     items[(*count)++] = item;
   }

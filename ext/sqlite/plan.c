@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "foreign.h"
 #include "scalar.h"
 #include "session.h"
 
@@ -21,11 +22,7 @@ void plan_fini(struct plan *plan) {
   }
   free(plan->entries);
   free(plan->replaced);
-  while (plan->slots) {
-    struct slot *slot = plan->slots;
-    plan->slots = slot->next;
-    slot_free(slot);
-  }
+  slots_fini(&plan->slots);
 }
 
 /* "f with 2 arguments", for errors. */
@@ -68,37 +65,11 @@ static int check_spec(const struct function_spec *spec, struct err *err) {
   return 0;
 }
 
-/* The number of an encoding as pragma_function_list names it. */
-static int encoding_of(const char *name) {
-  if (name && !strcmp(name, "utf16le")) return SQLITE_UTF16LE;
-  if (name && !strcmp(name, "utf16be")) return SQLITE_UTF16BE;
-  return SQLITE_UTF8;
-}
-
-/* 1 where a call of name with nargs arguments would take a function that is not
-** ours away from its callers, SQLite's own or the host's; and where there is a
-** slot but the host registered a function of its own over or beside it. */
-static int is_foreign(struct session *session, const struct slot *slot,
-                      const char *name, int nargs) {
-  static const char sql[] =
-      "SELECT narg, enc FROM pragma_function_list "
-      "WHERE name = ?1 COLLATE NOCASE";
-  if (slot && slot->replaced) return 1;
-  sqlite3_stmt *statement = NULL;
-  int foreign = 0;
-  if (sqlite3_prepare_v2(session->db, sql, -1, &statement, NULL) == SQLITE_OK) {
-    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    while (!foreign && sqlite3_step(statement) == SQLITE_ROW) {
-      int narg = sqlite3_column_int(statement, 0);
-      int encoding =
-          encoding_of((const char *)sqlite3_column_text(statement, 1));
-      if (narg != nargs && (slot || (narg >= 0 && nargs >= 0))) continue;
-      const struct slot *ours = registry_slot(&session->registry, name, narg);
-      foreign = !ours || !ours->shapes[encoding];
-    }
-  }
-  sqlite3_finalize(statement);
-  return foreign;
+/* 1 where a slot cannot stand for its name any more. One look does for a plan. */
+static int is_lost(struct plan *plan, const struct slot *slot) {
+  if (!plan->looked) foreign_mark(plan->session);
+  plan->looked = 1;
+  return slot->replaced || slot->beside;
 }
 
 /* The slot, new if there is none. */
@@ -106,10 +77,10 @@ static struct slot *get_slot(struct plan *plan, const char *name, int nargs,
                              struct err *err) {
   struct session *session = plan->session;
   char text[320];
-  struct slot *slot = slot_find(plan->slots, name, nargs);
+  struct slot *slot = slots_find(&plan->slots, name, nargs);
   if (slot) return slot;
-  slot = registry_slot(&session->registry, name, nargs);
-  if (is_foreign(session, slot, name, nargs)) {
+  slot = slots_find(&session->registry.slots, name, nargs);
+  if (slot ? is_lost(plan, slot) : foreign_has(session, name, nargs)) {
     err_set(
         err, ERR_USAGE,
         "%s is a function of SQLite's own or of the host's: give it another "
@@ -123,8 +94,7 @@ static struct slot *get_slot(struct plan *plan, const char *name, int nargs,
     err_nomem(err);
     return NULL;
   }
-  slot->next = plan->slots;
-  plan->slots = slot;
+  slots_add(&plan->slots, slot);
   return slot;
 }
 
@@ -176,7 +146,6 @@ static int add_entry(struct plan *plan, struct slot *slot,
 static int add_function(struct plan *plan, struct function *function,
                         struct err *err) {
   const struct function_spec *spec = &function->spec;
-  struct registry *registry = &plan->session->registry;
   int varargs = spec->max_args < 0;
   int first = varargs ? SLOT_VARARGS : spec->min_args;
   int last = varargs ? SLOT_VARARGS : spec->max_args;
@@ -185,10 +154,11 @@ static int add_function(struct plan *plan, struct function *function,
     if (!slot || add_entry(plan, slot, function, err)) return -1;
   }
   if (!varargs) return 0;
-  for (struct slot *slot = registry->slots; slot; slot = slot->next) {
-    if (slot->function || sqlite3_stricmp(slot->name, spec->name)) continue;
-    if (find_entry(plan, slot)) continue;
-    if (is_foreign(plan->session, slot, slot->name, slot->nargs)) continue;
+  struct slot *slot = NULL;
+  while (
+      (slot = slots_named(&plan->session->registry.slots, spec->name, slot))) {
+    if (slot->function || find_entry(plan, slot)) continue;
+    if (is_lost(plan, slot)) continue;
     if (add_entry(plan, slot, function, err)) return -1;
   }
   return 0;
@@ -207,12 +177,9 @@ static int in_lines(const char *lines, const char *name) {
 /* 1 where a reloaded module may set the name: it has it still, or never had. */
 static int may_reload(const struct plan *plan, const char *name,
                       const struct program_item *replaces) {
-  const struct slot *slot = plan->session->registry.slots;
-  for (; slot; slot = slot->next) {
-    if (slot->function && slot->function->item == replaces &&
-        !sqlite3_stricmp(slot->name, name)) {
-      return 1;
-    }
+  const struct slot *slot = NULL;
+  while ((slot = slots_named(&plan->session->registry.slots, name, slot))) {
+    if (slot->function && slot->function->item == replaces) return 1;
   }
   return !in_lines(replaces->definition->expect, name);
 }
@@ -242,13 +209,9 @@ int plan_add(struct plan *plan, struct program_item *item,
 
 /* What SQLite knows has to stay: the new slot becomes the registry's. */
 static void hand_over(struct plan *plan, struct slot *slot) {
-  struct registry *registry = &plan->session->registry;
-  struct slot **at = &plan->slots;
-  while (*at && *at != slot) at = &(*at)->next;
-  if (!*at) return;
-  *at = slot->next;
-  slot->next = registry->slots;
-  registry->slots = slot;
+  if (slots_take(&plan->slots, slot)) {
+    slots_add(&plan->session->registry.slots, slot);
+  }
 }
 
 int plan_bind(struct plan *plan, struct err *err) {
@@ -263,14 +226,16 @@ int plan_bind(struct plan *plan, struct err *err) {
 }
 
 void plan_commit(struct plan *plan) {
-  struct slot *slot = plan->session->registry.slots;
   for (uint32_t i = 0; i < plan->count; i++) {
     slot_set(plan->entries[i].slot, plan->entries[i].function);
   }
-  for (; slot; slot = slot->next) {
-    for (uint32_t i = 0; i < plan->replaced_count && slot->function; i++) {
-      if (slot->function->item == plan->replaced[i]) slot_set(slot, NULL);
-    }
+  for (uint32_t i = 0; i < plan->replaced_count; i++) {
+    plan->replaced[i]->replaced = 1;
+  }
+  struct slot *slot = NULL;
+  while (plan->replaced_count &&
+         (slot = slots_next(&plan->session->registry.slots, slot))) {
+    if (slot->function && slot->function->item->replaced) slot_set(slot, NULL);
   }
 }
 

@@ -23,7 +23,8 @@ struct plan {
   struct plan_entry *entries;
   uint32_t count;
   uint32_t size;
-  struct slot *slots;             /* new ones, until plan_bind() */
+  struct slots slots;             /* new ones, until plan_bind() */
+  int looked;                     /* foreign_mark() was called */
   struct program_item **replaced; /* reloaded definitions */
   uint32_t replaced_count;
 };

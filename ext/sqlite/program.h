@@ -11,15 +11,22 @@
 /* One definition in the program. */
 struct program_item {
   struct definition *definition;
-  uint32_t refs; /* its functions, and whoever is making it */
+  uint32_t refs;             /* its functions, and whoever is making it */
+  uint32_t at;               /* its place in the program */
+  int replaced;              /* by one that python_reload() made */
+  struct program_item *next; /* of the dead */
 };
 
 struct program {
   struct engine_program list;
-  struct program_item **items; /* in step with list.items */
-  uint32_t size;               /* room in both */
-  uint64_t last_serial;        /* of any definition ever made */
-  uint32_t dead;               /* items without a ref */
+  struct program_item **items; /* in step with list.items, gaps and all */
+  uint32_t *free_ids;          /* those that were used and are free again */
+  uint32_t size;               /* room in all three */
+  uint32_t gaps;
+  uint32_t free_count;
+  uint32_t ids;              /* ever used, from 0 */
+  uint64_t last_serial;      /* of any definition ever made */
+  struct program_item *dead; /* items without a ref */
 };
 
 /* Starts as {0}. */

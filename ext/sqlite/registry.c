@@ -5,24 +5,30 @@
 
 #include "nearest.h"
 
-void registry_fini(struct registry *registry) {
-  while (registry->slots) {
-    struct slot *slot = registry->slots;
-    registry->slots = slot->next;
-    slot_free(slot);
-  }
+void registry_fini(struct registry *registry) { slots_fini(&registry->slots); }
+
+void registry_add(struct registry *registry, struct function *function) {
+  if (!registry->end) registry->end = &registry->functions;
+  function->link = registry->end;
+  *function->link = function;
+  registry->end = &function->next;
 }
 
-struct slot *registry_slot(const struct registry *registry, const char *name,
-                           int nargs) {
-  return slot_find(registry->slots, name, nargs);
+void registry_remove(struct registry *registry, struct function *function) {
+  *function->link = function->next;
+  if (function->next) {
+    function->next->link = function->link;
+  } else {
+    registry->end = function->link;
+  }
 }
 
 int registry_drop(struct registry *registry, const char *name,
                   struct err *err) {
   int dropped = 0;
-  for (struct slot *slot = registry->slots; slot; slot = slot->next) {
-    if (!slot->function || sqlite3_stricmp(slot->name, name)) continue;
+  struct slot *slot = NULL;
+  while ((slot = slots_named(&registry->slots, name, slot))) {
+    if (!slot->function) continue;
     slot_set(slot, NULL);
     dropped = 1;
   }
@@ -32,7 +38,8 @@ int registry_drop(struct registry *registry, const char *name,
 int registry_no_function(const struct registry *registry, const char *name,
                          struct err *err) {
   struct nearest nearest = {.wanted = name};
-  for (struct slot *slot = registry->slots; slot; slot = slot->next) {
+  struct slot *slot = NULL;
+  while ((slot = slots_next(&registry->slots, slot))) {
     if (slot->function) nearest_offer(&nearest, slot->name);
   }
   char *hint = nearest_hint(&nearest);

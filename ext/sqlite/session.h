@@ -63,7 +63,7 @@ void session_settle(struct session *session);
 static inline void session_enter(struct session *session) { session->depth++; }
 
 static inline void session_leave(struct session *session) {
-  if (--session->depth == 0 && (session->ended | session->program.dead)) {
+  if (--session->depth == 0 && (session->ended || session->program.dead)) {
     session_settle(session);
   }
 }

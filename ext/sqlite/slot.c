@@ -43,10 +43,7 @@ struct function *function_new(struct session *session,
   function->spec = *spec;
   *spec = (struct function_spec){0};
   program_ref(item);
-  struct function **link = &session->registry.functions;
-  while (*link) link = &(*link)->next;
-  *link = function;
-  function->link = link;
+  registry_add(&session->registry, function);
   return function;
 }
 
@@ -54,8 +51,7 @@ void function_ref(struct function *function) { function->refs++; }
 
 void function_unref(struct function *function) {
   if (!function || --function->refs) return;
-  *function->link = function->next;
-  if (function->next) function->next->link = function->link;
+  registry_remove(&function->session->registry, function);
   program_unref(&function->session->program, function->item);
   free(function->spec.name);
   free(function->spec.arguments);
@@ -81,14 +77,6 @@ void slot_free(struct slot *slot) {
   function_unref(slot->last);
   free(slot->name);
   free(slot);
-}
-
-struct slot *slot_find(struct slot *slots, const char *name, int nargs) {
-  struct slot *slot = slots;
-  while (slot && (slot->nargs != nargs || sqlite3_stricmp(slot->name, name))) {
-    slot = slot->next;
-  }
-  return slot;
 }
 
 /* What SQLite holds to: the kind and its flags, in one number that is not 0. */

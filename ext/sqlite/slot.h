@@ -58,8 +58,10 @@ struct slot {
   uint32_t users;            /* running statements that called it */
   int nargs;                 /* or SLOT_VARARGS */
   int replaced;              /* the host's function took the place of a shape */
+  int beside; /* there is one of the host's beside them: see foreign.h */
   uint32_t shapes[SLOT_ENCODINGS + 1]; /* by encoding; 0: not registered */
   char *name;
+  uint32_t hash; /* of the name; this and next are slots.c's */
   struct slot *next;
 };
 
@@ -77,10 +79,6 @@ void function_unref(struct function *function);
 
 struct slot *slot_new(struct session *session, const char *name, int nargs);
 void slot_free(struct slot *slot);
-
-/* The one of a list; NULL where there is none. ASCII case does not matter, as in
-** SQLite. */
-struct slot *slot_find(struct slot *slots, const char *name, int nargs);
 
 /* 1 where slot_bind() could give it the shape of this function. */
 int slot_can_bind(const struct slot *slot, const struct function_spec *spec,
