@@ -61,6 +61,7 @@ def _decorated(module_name, namespace, extra=()):
     for obj in decorated_in(namespace):
         found[id(spec_of(obj))] = Found(_declared_name(obj), obj)
     prefix = module_name + '.'
+    bound = {id(obj) for obj in namespace.values()}
     for name, obj in list(namespace.items()):
         spec = spec_of(obj)
         if spec is None:
@@ -70,7 +71,7 @@ def _decorated(module_name, namespace, extra=()):
                 or (spec.where or '').startswith(prefix) or name in extra):
             continue
         key = id(spec)
-        if key not in found or not _is_bound(found[key].object, namespace):
+        if key not in found or id(found[key].object) not in bound:
             found[key] = Found(spec.name or name, obj)
         elif found[key].object is obj and not spec.name:
             if getattr(namespace.get(obj.__name__), '__pyudf__', 0) is not spec:
@@ -79,10 +80,6 @@ def _decorated(module_name, namespace, extra=()):
     for item in result:
         _refuse(item.name, item.object)
     return result
-
-
-def _is_bound(obj, namespace):
-    return any(value is obj for value in namespace.values())
 
 
 def _declared_name(obj):

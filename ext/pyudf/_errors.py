@@ -96,27 +96,34 @@ def _traceback(exc, session):
     """The whole of it, causes included, without the frames of pyudf."""
     try:
         from traceback import TracebackException
-        if session is not None:
-            session.show_sources()
         told = TracebackException(type(exc), exc, exc.__traceback__,
-                                  compact=True)
-        _prune(told, set())
-        return ''.join(told.format())
+                                  lookup_lines=False, compact=True)
+        files = set()
+        _prune(told, set(), files)
+        if session is None:
+            return ''.join(told.format())
+        session.show_sources(files)
+        try:
+            return ''.join(told.format())
+        finally:
+            session.hide_sources(files)
     except Exception:
         return f'{type(exc).__name__}: {_text(exc)}\n'
 
 
-def _prune(told, seen):
+def _prune(told, seen, files):
+    """Takes frames of pyudf's own away; adds the files of the others."""
     if told is None or id(told) in seen:
         return
     seen.add(id(told))
     if told.stack is not None:
         told.stack[:] = [frame for frame in told.stack
                          if not is_internal(frame.filename)]
-    _prune(told.__cause__, seen)
-    _prune(told.__context__, seen)
+        files.update(frame.filename for frame in told.stack)
+    _prune(told.__cause__, seen, files)
+    _prune(told.__context__, seen, files)
     for inner in getattr(told, 'exceptions', None) or ():
-        _prune(inner, seen)
+        _prune(inner, seen, files)
 
 
 def nearest(name, known):

@@ -6,6 +6,7 @@ runs, in the host or in a worker, makes no difference here.
 
 import os
 import sys
+from collections import ChainMap
 
 from . import _discover, _load
 from ._errors import UsageError
@@ -68,8 +69,10 @@ class Session:
         self.modules = set()    # names of the modules that we made
         self._sources = {}      # file name -> text, for tracebacks
         self._expressions = {}  # (text, count) -> callable
-        self._scope = {}        # globals of expressions
-        self._imported = {}     # modules that expressions named
+        self._base = {          # what expressions see beside the functions
+            '__builtins__': _load.user_builtins(), '__name__': '<eval>'}
+        self._scope = dict(self._base)  # globals of expressions
+        self._named = {}        # SQL name -> {id of definition: function}
         self._failed = None
         self._runner = None
         self._path = []
@@ -132,19 +135,34 @@ class Session:
         if definition.private is not None:
             definition.private.keep()
         if old is not None:
-            self._drop(old)
+            self._take_away(number, old)
         rows = [row[:_FUNCTION] + (self._runnable(row[_FUNCTION]),)
                 + row[_FUNCTION + 1:] for row in rows]
         definition.functions = {row[0]: row[_FUNCTION] for row in rows}
-        self._names_changed()
+        for name, function in definition.functions.items():
+            self._named.setdefault(name, {})[number] = function
+            self._scope[name] = function
         return rows
 
     def forget(self, number):
         """Takes a definition away; unknown ones are no error."""
         definition = self._definitions.pop(number, None)
         if definition is not None:
-            self._drop(definition)
-            self._names_changed()
+            self._take_away(number, definition)
+
+    def _take_away(self, number, definition):
+        """Expressions then see an older function of a name, if there is one."""
+        for name in definition.functions:
+            named = self._named[name]
+            del named[number]
+            if named:
+                self._scope[name] = next(reversed(named.values()))
+                continue
+            del self._named[name]
+            self._scope.pop(name, None)
+            if name in self._base:
+                self._scope[name] = self._base[name]
+        self._drop(definition)
 
     def _drop(self, definition, failed=False):
         opened, definition.opened = definition.opened, []
@@ -171,9 +189,6 @@ class Session:
             return
         self.modules.discard(name)
         self._sources.pop(definition.filename, None)
-        linecache = sys.modules.get('linecache')
-        if linecache is not None:
-            linecache.cache.pop(definition.filename, None)
 
     def _define(self, definition, kind, module, name, source):
         filename = _filename(module)
@@ -283,38 +298,33 @@ class Session:
         _check_text(text, 'the expression')
         source = text.strip()
         tree = _load.expression_tree(source, '<eval>')
-        if not self._scope:
-            self._names_changed()
         names = {f'a{i}': None for i in range(count)}
-        scope = {**self._scope, **names}
+        scope = ChainMap({}, names, self._scope)
         _load.import_names(tree, scope)
-        for key, value in scope.items():
-            if key not in names and key not in self._scope:
-                self._imported[key] = self._scope[key] = value
+        self._base.update(scope.maps[0])
+        self._scope.update(scope.maps[0])
         # A function, so that lambdas and comprehensions see the arguments.
         whole = _load.expression_tree(f'lambda {", ".join(names)}: 0', '<eval>')
         whole.body.body = tree.body
         return eval(compile(whole, '<eval>', 'eval', 0, True), self._scope)
 
-    def _names_changed(self):
-        """Expressions see the functions as they are now: the dict is theirs."""
-        scope = self._scope
-        scope.clear()
-        scope['__builtins__'] = _load.user_builtins()
-        scope['__name__'] = '<eval>'
-        scope.update(self._imported)
-        for definition in self._definitions.values():
-            scope.update(definition.functions)
-
     # ---- sources ----
 
-    def show_sources(self):
-        """Lets tracebacks show the lines of sources that have no file. Done when
-        one is to be told, as two sessions may use the same names."""
+    def show_sources(self, filenames):
+        """Lets tracebacks show the lines of those that are sources without a
+        file, until hide_sources(): two sessions may use the same names."""
         import linecache
-        for filename, text in self._sources.items():
-            linecache.cache[filename] = (len(text), None,
-                                         text.splitlines(True), filename)
+        for filename in filenames:
+            text = self._sources.get(filename)
+            if text is not None:
+                linecache.cache[filename] = (len(text), None,
+                                             text.splitlines(True), filename)
+
+    def hide_sources(self, filenames):
+        import linecache
+        for filename in filenames:
+            if filename in self._sources:
+                linecache.cache.pop(filename, None)
 
 
 # ---- names and places ----

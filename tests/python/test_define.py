@@ -256,6 +256,21 @@ class Eval(SessionTest):
         self.session.forget(2)
         self.assertEqual(self.eval('f()'), 1)
 
+    def test_names_that_several_definitions_have(self):
+        self.source('def f(): return 1\ndef g(): return "g"')
+        self.source('def f(x): return 2')
+        self.source('def f(x, y): return 3')
+        self.session.forget(2)
+        self.assertEqual(self.eval('f(0, 0)'), 3)
+        self.source('def f(x, y): return 4', number=3)
+        self.assertEqual(self.eval('f(0, 0)'), 4)
+        self.session.forget(3)
+        self.assertEqual(self.eval('f()'), 1)
+        self.session.forget(1)
+        for text in ('f()', 'g()'):
+            with self.assertRaises(NameError):
+                self.eval(text)
+
     def test_inner_scopes(self):
         self.assertEqual(self.eval('[a0 for _ in range(2)]', 1), [1, 1])
         self.assertEqual(self.eval('(y := a0) + y', 2), 4)

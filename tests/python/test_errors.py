@@ -101,8 +101,15 @@ class Describe(SessionTest):
         f = self.source('def f(): raise ValueError("one")')[0][FUNCTION]
         other.define(1, 0, 0, 'pyudf_session2.define1', None,
                      'def f(): raise ValueError("two")', None, None)
-        other.show_sources()
+        other.show_sources(['<define 1>'])
         self.assertIn('ValueError("one")', self.told(f)[TRACEBACK])
+
+    def test_sources_are_shown_while_an_error_is_told(self):
+        import linecache
+        self.source('def g(): pass')
+        f = self.source('def f(): raise ValueError("one")')[0][FUNCTION]
+        self.assertIn('ValueError("one")', self.told(f)[TRACEBACK])
+        self.assertEqual([n for n in linecache.cache if n[0] == '<'], [])
 
 
 class Nearest(tap.unittest.TestCase):
