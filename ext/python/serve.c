@@ -5,9 +5,13 @@
 ** from the ring; those that are streamed are read into the object they become
 ** (BLOB) or into a buffer (TEXT), once the message has been read. The GIL is
 ** held but for sleeping, so that the functions' own threads can run then.
+** A function may fork: its child must not answer in the worker's place.
 */
 #include "serve.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -34,6 +38,28 @@ struct server {
 
 /* For serve_alarm(); NULL until the worker serves. */
 static struct server *serving;
+
+/* A child that a function has forked. */
+static int forked;
+static int crash_log = -1;
+
+/* Runs in the child. The log is about the worker: the child's own last words go to
+** standard error. Unless the function has closed it, and the number is another
+** file's now: that has no seals. */
+static void fork_child(void) {
+  forked = 1;
+  if (fcntl(crash_log, F_GET_SEALS) > 0) dup2(STDERR_FILENO, crash_log);
+}
+
+/* The child has come back from the call: that was all that it had to do. */
+_Noreturn static void end_child(int rc, struct err *err) {
+  char *what = rc ? err_format(err) : NULL;
+  if (what) {
+    fprintf(stderr, "pyudf: process %d, forked by a function: %s\n",
+            (int)getpid(), what);
+  }
+  _exit(rc ? 1 : 0);
+}
 
 /* The arguments of one request. */
 struct arguments {
@@ -65,6 +91,7 @@ static void reply_error(struct server *server, uint64_t seq, struct err *err) {
 /* The result, or what went wrong (rc -1). */
 static void reply(struct server *server, uint64_t seq, int rc,
                   const struct value *result, struct err *err) {
+  if (forked) end_child(rc, err);
   if (!rc && value_is_bytes(result) &&
       result->len > shm_max_len_get(server->shm.control)) {
     rc = err_set(err, ERR_TOOBIG, "a result of %llu bytes",
@@ -360,6 +387,8 @@ _Noreturn void serve_run(int shm_fd, int crash_fd, const char *path) {
   server.space = server.runtime->space_new(path, &server.space_err);
   limit_memory(shm_memory_limit_get(server.shm.control));
   serving = &server;
+  crash_log = crash_fd;
+  pthread_atfork(NULL, NULL, fork_child);
   for (;;) serve_one(&server);
 }
 
