@@ -52,7 +52,7 @@ def _text(exc):
         if isinstance(exc, SyntaxError) and exc.msg:
             return str(exc.msg)  # str() has the place as well, which we tell
         return str(exc)
-    except Exception:
+    except BaseException:  # sys.exit() in it, say
         return '<exception str() failed>'
 
 
@@ -107,7 +107,7 @@ def _traceback(exc, session):
             return ''.join(told.format())
         finally:
             session.hide_sources(files)
-    except Exception:
+    except BaseException:
         return f'{type(exc).__name__}: {_text(exc)}\n'
 
 

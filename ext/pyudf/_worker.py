@@ -30,13 +30,16 @@ def template(path, modules):
 
     path: entries for the front of sys.path, ':' between.
     modules: modules to import before forking, ',' between.
-    Raises what importing them raises: the host then shows its last line.
+    Raises what importing them raises: the host then shows its last line. Where one
+    ends the process without a word, or never comes back, ours is the last.
     """
     _runtime.forkserver_prepare()
     preload()
     sys.path[:0] = [entry for entry in path.split(':') if entry]
     for name in modules.split(','):
         if name.strip():
+            print(f'it did not get past importing {name.strip()} '
+                  '(python_preload)', file=sys.stderr)
             importlib.import_module(name.strip())
     gc.collect()
     gc.freeze()  # what is there now stays shared with the workers
