@@ -7,8 +7,12 @@
 ** an orphan, and init's. Signals are blocked from before the first clone until
 ** the handlers are gone, as handlers would run on the host's memory.
 **
-** Between clone() and exec only system calls are made: other threads of the
-** host go on, and may hold any lock.
+** Between clone() and exec only system calls are made, and all by syscall():
+** other threads of the host go on, and may hold any lock; and whoever stands
+** before libc's functions (the thread sanitizer, a JVM's libjsig before sigaction)
+** would note the child's doings in the host's memory, as the host's. So does what
+** stands before clone(): gcc 12's thread sanitizer takes it for a fork, and looks at
+** no lock of the host's from then on.
 */
 #include "spawn.h"
 
@@ -27,9 +31,17 @@
 
 enum { STACK_SIZE = 64 * 1024 };
 
-/* AddressSanitizer looks for a thread's stack before a function that does not
-** return, and does not find it in a child that shares our memory. */
-#define ON_ANOTHER_STACK __attribute__((no_sanitize_address))
+/* What runs in a child that shares our memory. The address sanitizer looks for a
+** thread's stack before a function that does not return, and does not find it;
+** the thread sanitizer counts functions that are entered and left, and these are
+** never left: from then on it would lose the host's locks. */
+#define IN_CHILD __attribute__((no_sanitize_address, no_sanitize_thread))
+
+#ifdef __GLIBC__
+/* clone() by the name that nobody stands before. */
+int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
+#define clone __clone
+#endif
 
 /* Shared by host and both children: one memory. */
 struct spawning {
@@ -41,48 +53,57 @@ struct spawning {
   volatile int error; /* errno of what failed */
 };
 
-static void close_from(int first) {
+IN_CHILD static void close_from(int first) {
   if (syscall(SYS_close_range, (unsigned)first, ~0U, 0U) == 0) return;
   struct rlimit limit;
   int end = 65536;
-  if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < (rlim_t)end) {
+  if (!syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) &&
+      limit.rlim_cur < (rlim_t)end) {
     end = (int)limit.rlim_cur;
   }
-  for (int fd = first; fd < end; fd++) close(fd);
+  for (int fd = first; fd < end; fd++) syscall(SYS_close, fd);
 }
 
-static void reset_signals(void) {
+/* The kernel's own struct sigaction, and its set of signals: all zero is
+** SIG_DFL, and none blocked. */
+IN_CHILD static void reset_signals(void) {
+  static const char zero[64];
+  enum { SET_SIZE = 8 };
   for (int number = 1; number < NSIG; number++) {
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    sigaction(number, &action, NULL); /* fails for a few: they have none */
+    /* fails for a few: they have none */
+    syscall(SYS_rt_sigaction, number, zero, NULL, SET_SIZE);
   }
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, zero, NULL, SET_SIZE);
+}
+
+/* As _exit(). */
+IN_CHILD _Noreturn static void end(int status) {
+  for (;;) syscall(SYS_exit_group, status);
 }
 
 /* The second child: becomes the program. */
-ON_ANOTHER_STACK static int become(void *arg) {
+IN_CHILD static int become(void *arg) {
   struct spawning *spawning = arg;
-  setsid();
+  syscall(SYS_setsid);
   for (int fd = 0; fd < SPAWN_FDS; fd++) {
     if (spawning->fds[fd] < 0) {
-      close(fd);
-    } else if (dup2(spawning->fds[fd], fd) < 0) {
+      syscall(SYS_close, fd);
+    } else if (syscall(SYS_dup3, spawning->fds[fd], fd, 0) < 0) {
       goto failed;
     }
   }
   close_from(SPAWN_FDS);
   reset_signals();
-  execve(spawning->spawn->path, spawning->spawn->argv, spawning->spawn->envp);
+  syscall(SYS_execve, spawning->spawn->path, spawning->spawn->argv,
+          spawning->spawn->envp);
 failed:
   spawning->error = errno;
-  _exit(127);
+  end(127);
 }
 
 /* The first child: starts the second and is gone. CLONE_VFORK: it goes on once
 ** the second has become the program, or has failed. */
-ON_ANOTHER_STACK static int start(void *arg) {
+IN_CHILD static int start(void *arg) {
   struct spawning *spawning = arg;
   pid_t pid = clone(become, spawning->stack + STACK_SIZE,
                     CLONE_VM | CLONE_VFORK | SIGCHLD, spawning);
@@ -91,7 +112,7 @@ ON_ANOTHER_STACK static int start(void *arg) {
   } else {
     spawning->pid = pid;
   }
-  _exit(0);
+  end(0);
 }
 
 /* Copies of what becomes 0 to 4, out of the way of dup2. */
