@@ -68,7 +68,9 @@ static inline void python_start(void *library, const char *python) {
   *(void **)&set_name = symbol(library, "Py_SetProgramName");
   *(void **)&initialize = symbol(library, "Py_InitializeEx");
   *(void **)&save = symbol(library, "PyEval_SaveThread");
-  set_name(decode(python, NULL));
+  static wchar_t *volatile name; /* Python's as long as it is up */
+  name = decode(python, NULL);
+  set_name(name);
   initialize(0);
   save();
 }

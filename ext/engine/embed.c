@@ -39,6 +39,7 @@ static struct {
   int (*is_initialized)(void);   /* Py_IsInitialized */
   int owned;                     /* 1: we initialised Python */
   char *executable;              /* with which, then */
+  wchar_t *program_name;         /* the same, Python's as long as it is up */
   uint32_t epoch;                /* forks_epoch() when it came up */
 } python;
 
@@ -238,12 +239,12 @@ static int initialise(void *library, const struct engine_host *host,
   char *locale = now ? strdup(now) : NULL;
   python.executable = strdup(host->settings->executable);
   choose_utf8(library);
-  wchar_t *name = decode(host->settings->executable, NULL);
+  python.program_name = decode(host->settings->executable, NULL);
   int rc = 0;
-  if (!locale || !name || !python.executable) {
+  if (!locale || !python.program_name || !python.executable) {
     rc = err_nomem(err);
   } else {
-    set_program_name(name); /* kept by Python: never freed */
+    set_program_name(python.program_name);
     initialise_ex(0);
     setlocale(LC_ALL, locale);
     save_thread();

@@ -13,6 +13,10 @@
 ** would note the child's doings in the host's memory, as the host's. So does what
 ** stands before clone(): gcc 12's thread sanitizer takes it for a fork, and looks at
 ** no lock of the host's from then on.
+**
+** valgrind and qemu's emulation of processes make plain forks of both calls, in
+** which memory is copied: what the children write back lies in a shared mapping,
+** and so do their stacks.
 */
 #include "spawn.h"
 
@@ -43,7 +47,7 @@ int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
 #define clone __clone
 #endif
 
-/* Shared by host and both children: one memory. */
+/* Shared by host and both children. */
 struct spawning {
   const struct spawn *spawn;
   int fds
@@ -133,19 +137,21 @@ static int gather_fds(const struct spawn *spawn, int fds[SPAWN_FDS],
 }
 
 int spawn_run(const struct spawn *spawn, pid_t *pid, struct err *err) {
-  struct spawning spawning = {.spawn = spawn};
-  char *stacks = mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  char *stacks = mmap(NULL, 2 * STACK_SIZE + sizeof(struct spawning),
+                      PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (stacks == MAP_FAILED) return err_nomem(err);
-  int rc = gather_fds(spawn, spawning.fds, err);
+  struct spawning *spawning = (struct spawning *)(stacks + 2 * STACK_SIZE);
+  spawning->spawn = spawn;
+  spawning->stack = stacks;
+  int rc = gather_fds(spawn, spawning->fds, err);
   if (rc) goto done;
-  spawning.stack = stacks;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
   pid_t first =
       clone(start, stacks + 2 * STACK_SIZE,
-            CLONE_VM | CLONE_VFORK /* and no exit signal */, &spawning);
+            CLONE_VM | CLONE_VFORK /* and no exit signal */, spawning);
   int failed = errno;
   if (first > 0) {
     /* ECHILD where the host waits for everything with __WALL: it is gone. */
@@ -154,16 +160,16 @@ int spawn_run(const struct spawn *spawn, pid_t *pid, struct err *err) {
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (first < 0) {
     rc = err_system(err, failed, "a new process");
-  } else if (spawning.error) {
-    rc = err_set(err, ERR_SYSTEM, "%s", strerror(spawning.error));
+  } else if (spawning->error) {
+    rc = err_set(err, ERR_SYSTEM, "%s", strerror(spawning->error));
   } else {
-    *pid = spawning.pid;
+    *pid = spawning->pid;
   }
 done:
   for (int i = 0; i < SPAWN_FDS; i++) {
-    if (spawning.fds[i] >= 0) close(spawning.fds[i]);
+    if (spawning->fds[i] >= 0) close(spawning->fds[i]);
   }
-  munmap(stacks, 2 * STACK_SIZE);
+  munmap(stacks, 2 * STACK_SIZE + sizeof *spawning);
   return rc;
 }
 
