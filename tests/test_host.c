@@ -122,6 +122,31 @@ static void the_host_takes_a_name_in(const char *encoding) {
   close_db(db);
 }
 
+/* With many functions a name is looked for in another way. */
+static void names_are_taken_among_many(void) {
+  sqlite3 *db = open_db();
+  is(db,
+     "SELECT length(python_define((WITH n(i) AS (SELECT 1 UNION ALL "
+     "SELECT i + 1 FROM n WHERE i < 300) SELECT group_concat("
+     "'def f' || i || '(x): return x', char(10)) FROM n))) > 300",
+     "1");
+  sqlite3_create_function(db, "H", 1, SQLITE_UTF8, NULL, host_function, NULL,
+                          NULL);
+  contains(db, "SELECT python_define('def h(x): return 2')",
+           "h with 1 argument is a function of SQLite's own or of the host's");
+  contains(db, "SELECT python_define('def h(*x): return 2')",
+           "h with any number of arguments is a function");
+  contains(db, "SELECT python_define('abs', 'lambda x: 2')",
+           "abs with 1 argument is a function of SQLite's own");
+  contains(db, "SELECT python_define('row_number', 'lambda: 2')",
+           "row_number with 0 arguments is a function of SQLite's own");
+  is(db, "SELECT python_define('def h(x, y): return 3')", "h");
+  is(db, "SELECT python_define('h \" 2', 'lambda: 4')", "\"h \"\" 2\"");
+  is(db, "SELECT h(1) || h(1, 2) || \"h \"\" 2\"() || abs(-1) || f300(5)",
+     "host3415");
+  close_db(db);
+}
+
 static void the_host_takes_a_name(void) {
   the_host_takes_a_name_in("UTF-8");
   the_host_takes_a_name_in("UTF-16le");
@@ -179,8 +204,8 @@ static void a_bad_environment(void) {
 int main(int argc, char **argv) {
   static void (*const tests[])(void) = {
       lengths_are_limited,    interrupted,           the_host_forks,
-      a_forked_child_goes_on, the_host_takes_a_name, loaded_in_many_threads,
-      a_bad_environment,
+      a_forked_child_goes_on, the_host_takes_a_name, names_are_taken_among_many,
+      loaded_in_many_threads, a_bad_environment,
   };
   return session_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }
