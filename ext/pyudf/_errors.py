@@ -1,6 +1,7 @@
 """Exceptions as texts: type, message, place and traceback."""
 
 import os
+from types import CodeType
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -9,6 +10,9 @@ _INTERNAL = ('<frozen importlib', '<pyudf>', _STDLIB + 'importlib' + os.sep)
 ERR_PYTHON = 1  # as in err.h
 ERR_USAGE = 2
 ERR_NOMEM = 3
+
+_LINE_MAX = 0x7fffffff
+_WRAPPERS = 100
 
 
 class UsageError(Exception):
@@ -33,46 +37,63 @@ def describe(exc, session, function):
 
     session: whose sources without a file tracebacks may show, or None.
     function: what was called, or None.
+
+    Nothing of the exception's own is trusted: what it says of itself may be code
+    that raises, exits, or gives something else.
     """
-    if isinstance(exc, UsageError):
+    kind = type(exc)  # isinstance() would ask its __class__
+    if issubclass(kind, UsageError):
         return ERR_USAGE, None, _bytes(str(exc)), None, 0, None
-    code = ERR_NOMEM if isinstance(exc, MemoryError) else ERR_PYTHON
+    code = ERR_NOMEM if issubclass(kind, MemoryError) else ERR_PYTHON
     file, line = _place(exc, function)
-    return (code, _bytes(_type_name(type(exc), session)), _bytes(_text(exc)),
+    return (code, _bytes(_type_name(kind, session)), _bytes(_text(exc)),
             None if file is None else _bytes(file), line,
             _bytes(_traceback(exc, session)))
 
 
 def _bytes(text):
-    return text.encode('utf-8', 'backslashreplace')
+    return str.encode(text, 'utf-8', 'backslashreplace')
 
 
 def _text(exc):
     try:
-        if isinstance(exc, SyntaxError) and exc.msg:
-            return str(exc.msg)  # str() has the place as well, which we tell
-        return str(exc)
+        if issubclass(type(exc), SyntaxError) and isinstance(exc.msg, str):
+            return str.__str__(exc.msg)  # str() has the place as well
+        return str.__str__(str(exc))
     except BaseException:  # sys.exit() in it, say
         return '<exception str() failed>'
+
+
+# Past what a metaclass has instead.
+_type_own_name = type.__dict__['__qualname__'].__get__
+_type_own_module = type.__dict__['__module__'].__get__
+_own_traceback = BaseException.__dict__['__traceback__'].__get__
 
 
 def _type_name(kind, session):
     """As the last line of a traceback has it; a class of a module that pyudf
     made is told without the module."""
-    module = kind.__module__
-    if (module in ('builtins', '__main__') or not isinstance(module, str)
+    name = _type_own_name(kind)
+    module = _type_own_module(kind)
+    if not issubclass(type(module), str):
+        return name
+    module = str.__str__(module)
+    if (module in ('builtins', '__main__')
             or session is not None and module in session.modules):
-        return kind.__qualname__
-    return f'{module}.{kind.__qualname__}'
+        return name
+    return f'{module}.{name}'
 
 
 def _place(exc, function):
     """Where it was raised: the innermost code of the user's own, else the
     innermost code that is not ours, else the function."""
-    if isinstance(exc, SyntaxError) and exc.filename and exc.lineno:
-        return str(exc.filename), exc.lineno
+    if issubclass(type(exc), SyntaxError):
+        file, line = exc.filename, exc.lineno
+        if (type(file) is str and file and type(line) is int
+                and 0 < line <= _LINE_MAX):
+            return file, line
     own = other = None
-    tb = exc.__traceback__
+    tb = _own_traceback(exc)
     while tb is not None:
         filename = tb.tb_frame.f_code.co_filename
         if not is_library(filename):
@@ -84,22 +105,35 @@ def _place(exc, function):
 
 
 def _place_of(function):
-    while hasattr(function, '__wrapped__'):
-        function = function.__wrapped__
-    code = getattr(getattr(function, '__func__', function), '__code__', None)
-    if code is None or is_internal(code.co_filename):
-        return None, 0
-    return code.co_filename, code.co_firstlineno
+    try:
+        code = getattr(getattr(unwrapped(function), '__func__', function),
+                       '__code__', None)
+        if type(code) is CodeType and not is_internal(code.co_filename):
+            return code.co_filename, code.co_firstlineno
+    except BaseException:
+        pass
+    return None, 0
+
+
+def unwrapped(function):
+    """What decorators have made it of. Anything may say that it wraps, even
+    itself."""
+    for _ in range(_WRAPPERS):
+        inner = getattr(function, '__wrapped__', None)
+        if inner is None:
+            break
+        function = inner
+    return function
 
 
 def _traceback(exc, session):
     """The whole of it, causes included, without the frames of pyudf."""
     try:
         from traceback import TracebackException
-        told = TracebackException(type(exc), exc, exc.__traceback__,
+        told = TracebackException(type(exc), exc, _own_traceback(exc),
                                   lookup_lines=False, compact=True)
         files = set()
-        _prune(told, set(), files)
+        _prune(told, files)
         if session is None:
             return ''.join(told.format())
         session.show_sources(files)
@@ -108,22 +142,38 @@ def _traceback(exc, session):
         finally:
             session.hide_sources(files)
     except BaseException:
-        return f'{type(exc).__name__}: {_text(exc)}\n'
+        return _plain_traceback(exc, session)
 
 
-def _prune(told, seen, files):
+def _plain_traceback(exc, session):
+    """For one that Python itself cannot tell, as what it says of itself is
+    broken, or there is too much of it."""
+    lines = ['Traceback (most recent call last):\n']
+    tb = _own_traceback(exc)
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        if not is_internal(code.co_filename):
+            lines.append(f'  File "{code.co_filename}", line {tb.tb_lineno}, '
+                         f'in {code.co_name}\n')
+        tb = tb.tb_next
+    lines.append(f'{_type_name(type(exc), session)}: {_text(exc)}\n')
+    return ''.join(lines)
+
+
+def _prune(told, files):
     """Takes frames of pyudf's own away; adds the files of the others."""
-    if told is None or id(told) in seen:
-        return
-    seen.add(id(told))
-    if told.stack is not None:
-        told.stack[:] = [frame for frame in told.stack
-                         if not is_internal(frame.filename)]
-        files.update(frame.filename for frame in told.stack)
-    _prune(told.__cause__, seen, files)
-    _prune(told.__context__, seen, files)
-    for inner in getattr(told, 'exceptions', None) or ():
-        _prune(inner, seen, files)
+    seen, rest = set(), [told]
+    while rest:
+        told = rest.pop()
+        if told is None or id(told) in seen:
+            continue
+        seen.add(id(told))
+        if told.stack is not None:
+            told.stack[:] = [frame for frame in told.stack
+                             if not is_internal(frame.filename)]
+            files.update(frame.filename for frame in told.stack)
+        rest += (told.__cause__, told.__context__,
+                 *(getattr(told, 'exceptions', None) or ()))
 
 
 def nearest(name, known):

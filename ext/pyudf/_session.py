@@ -9,7 +9,7 @@ import sys
 from collections import ChainMap
 
 from . import _discover, _load
-from ._errors import UsageError
+from ._errors import UsageError, unwrapped
 from ._signature import is_coroutine, signature
 from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, target
 
@@ -365,8 +365,7 @@ def _split_import(source):
 
 def _where(function):
     """'slug.py:12', or '' for what is not written in Python."""
-    while hasattr(function, '__wrapped__'):
-        function = function.__wrapped__
+    function = unwrapped(function)
     code = getattr(getattr(function, '__func__', function), '__code__', None)
     if code is None:
         return ''

@@ -397,4 +397,56 @@ def fault(name, source, call, process=None, thread=None, settings=(),
         trial(mode, name, expected.lost, body, **host_options)
 
 
+class Shared:
+    """One host for many faults that cost no more than their statement."""
+
+    def __init__(self, mode):
+        self.mode = mode
+        self.host = None
+
+    def _begin(self):
+        self.host = Host(self.mode)
+        self.empty = begin(self.host)
+        self.ticks = 0
+        self.pids = [self.host.value('SELECT pid()', i) for i in (0, 1)]
+
+    def _body(self, source, call, expected, after):
+        if self.host is None:
+            self._begin()
+        host = self.host
+        if source:
+            host.define(source)
+        before = host.value('SELECT coalesce(max(id), 0) FROM python_errors')
+        sql = call if ' ' in call.partition('(')[0] else f'SELECT {call}'
+        expected.check(host, lambda: host.sql(sql), self.pids[0], before)
+        self.ticks += 1
+        for i in (0, 1):
+            need(host.value('SELECT tick()', i) == str(self.ticks),
+                 'connection', i, 'has lost its state')
+            need(host.value('SELECT pid()', i) == self.pids[i],
+                 'connection', i, 'has another worker')
+        if after:
+            after(host)
+
+    def _run(self, name, lost, body):
+        try:
+            body()
+        except (Wrong, Gone) as exc:
+            Tap.line(False, self.mode, name, lost, str(exc) or 'the host ended')
+            if self.host is not None:
+                self.host.clear()
+                self.host = None
+        else:
+            Tap.line(True, self.mode, name, lost)
+
+    def fault(self, name, source, call, expected, after=None):
+        self._run(name, expected.lost,
+                  lambda: self._body(source, call, expected, after))
+
+    def close(self, what):
+        self._run(f'{what}, in one host', NOTHING, lambda: end(self.host, self.empty))
+        if self.host is not None:
+            self.host.clear()
+
+
 resource.setrlimit(resource.RLIMIT_CORE, (0, resource.RLIM_INFINITY))
