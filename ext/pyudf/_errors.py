@@ -13,6 +13,7 @@ ERR_NOMEM = 3
 
 _LINE_MAX = 0x7fffffff
 _WRAPPERS = 100
+_NO_TEXT = '<exception str() failed>'
 
 
 class UsageError(Exception):
@@ -45,10 +46,11 @@ def describe(exc, session, function):
     if issubclass(kind, UsageError):
         return ERR_USAGE, None, _bytes(str(exc)), None, 0, None
     code = ERR_NOMEM if issubclass(kind, MemoryError) else ERR_PYTHON
+    text = _text(exc)
     file, line = _place(exc, function)
-    return (code, _bytes(_type_name(kind, session)), _bytes(_text(exc)),
+    return (code, _bytes(_type_name(kind, session)), _bytes(text),
             None if file is None else _bytes(file), line,
-            _bytes(_traceback(exc, session)))
+            _bytes(_traceback(exc, text, session)))
 
 
 def _bytes(text):
@@ -61,7 +63,7 @@ def _text(exc):
             return str.__str__(exc.msg)  # str() has the place as well
         return str.__str__(str(exc))
     except BaseException:  # sys.exit() in it, say
-        return '<exception str() failed>'
+        return _NO_TEXT
 
 
 # Past what a metaclass has instead.
@@ -126,8 +128,12 @@ def unwrapped(function):
     return function
 
 
-def _traceback(exc, session):
+def _traceback(exc, text, session):
     """The whole of it, causes included, without the frames of pyudf."""
+    if session is not None:
+        session.show_sources()
+    if text is _NO_TEXT:  # what does not end would not end again
+        return _plain_traceback(exc, text, session)
     try:
         from traceback import TracebackException
         told = TracebackException(type(exc), exc, _own_traceback(exc),
@@ -142,22 +148,18 @@ def _traceback(exc, session):
         finally:
             session.hide_sources(files)
     except BaseException:
-        return _plain_traceback(exc, session)
+        return _plain_traceback(exc, text, session)
 
 
-def _plain_traceback(exc, session):
+def _plain_traceback(exc, text, session):
     """For one that Python itself cannot tell, as what it says of itself is
     broken, or there is too much of it."""
-    lines = ['Traceback (most recent call last):\n']
-    tb = _own_traceback(exc)
-    while tb is not None:
-        code = tb.tb_frame.f_code
-        if not is_internal(code.co_filename):
-            lines.append(f'  File "{code.co_filename}", line {tb.tb_lineno}, '
-                         f'in {code.co_name}\n')
-        tb = tb.tb_next
-    lines.append(f'{_type_name(type(exc), session)}: {_text(exc)}\n')
-    return ''.join(lines)
+    from traceback import extract_tb, format_list
+    frames = [frame for frame in extract_tb(_own_traceback(exc))
+              if not is_internal(frame.filename)]
+    return ''.join(['Traceback (most recent call last):\n',
+                    *format_list(frames),
+                    f'{_type_name(type(exc), session)}: {text}\n'])
 
 
 def _prune(told, files):
