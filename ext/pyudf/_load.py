@@ -230,10 +230,30 @@ def import_named(name, reload):
         if not reload:
             return module
         for part in _changed_parts(name):
-            forget_decorated(vars(part))
-            importlib.reload(part)
-        forget_decorated(vars(module))
-        return importlib.reload(module)
+            _reload(part)
+        return _reload(module)
+
+
+def _reload(module):
+    """importlib.reload() leaves what the source no longer defines where it was.
+    A process that imports the module afresh would not have it: so it goes."""
+    import importlib
+    before = dict(vars(module))
+    forget_decorated(vars(module))
+    module = importlib.reload(module)
+    namespace = vars(module)
+    for key, obj in before.items():
+        if (namespace.get(key) is obj and callable(obj)
+                and _defined_in(obj) == module.__name__):
+            del namespace[key]
+    return module
+
+
+def _defined_in(obj):
+    try:
+        return getattr(obj, '__module__', None)
+    except Exception:
+        return None
 
 
 _stamps = {}  # module name -> mtime of its source when we last saw it

@@ -99,7 +99,7 @@ class Modules(SessionTest):
         self.assertEqual(self.imported('user_f')[0][FUNCTION](0), 1)
         rows = self.imported('user_f', reload=1)
         self.assertEqual(rows[0][FUNCTION](0), 2)
-        self.assertIn('new', self.names(rows))
+        self.assertEqual(self.names(rows), ['f', 'new'])
 
     def test_reload_takes_changed_submodules_along(self):
         self.write('user_g/__init__.py', 'from .part import f\n__all__ = ["f"]')
@@ -114,8 +114,22 @@ class Modules(SessionTest):
         self.write('user_h.py', head + '@udf\ndef f(x): return 1\n')
         self.assertEqual(self.names(self.imported('user_h')), ['f'])
         self.write('user_h.py', head + '@udf\ndef g(x): return 1\n')
-        # f is still in the module, as importlib.reload has it.
-        self.assertIn('g', self.names(self.imported('user_h', reload=1)))
+        # importlib.reload() itself leaves f in the module.
+        self.assertEqual(self.names(self.imported('user_h', reload=1)), ['g'])
+        self.assertEqual(self.names(self.imported('user_h')), ['g'])
+
+    def test_reload_keeps_what_is_not_defined_there(self):
+        self.write('user_j.py', 'from os.path import join\nimport os\n'
+                   'cache = globals().get("cache") or {}\n'
+                   'def f(x): return 1\ndef g(x): return len(cache)\n')
+        self.imported('user_j')
+        module = sys.modules['user_j']
+        module.cache['x'] = cache = module.cache
+        self.write('user_j.py', 'cache = globals().get("cache") or {}\n'
+                   'def g(x): return len(cache)\n')
+        self.assertEqual(self.names(self.imported('user_j', reload=1)), ['g'])
+        self.assertIs(module.cache, cache)
+        self.assertTrue(callable(module.join))
 
     def test_one_that_changed_since(self):
         self.write('user_i.py', 'def f(x): return 1\n')
