@@ -130,36 +130,41 @@ def unwrapped(function):
 
 def _traceback(exc, text, session):
     """The whole of it, causes included, without the frames of pyudf."""
-    if session is not None:
-        session.show_sources()
-    if text is _NO_TEXT:  # what does not end would not end again
-        return _plain_traceback(exc, text, session)
-    try:
-        from traceback import TracebackException
-        told = TracebackException(type(exc), exc, _own_traceback(exc),
-                                  lookup_lines=False, compact=True)
-        files = set()
-        _prune(told, files)
-        if session is None:
-            return ''.join(told.format())
-        session.show_sources(files)
+    if text is not _NO_TEXT:  # what does not end would not end again
         try:
-            return ''.join(told.format())
-        finally:
-            session.hide_sources(files)
-    except BaseException:
-        return _plain_traceback(exc, text, session)
+            from traceback import TracebackException
+            told = TracebackException(type(exc), exc, _own_traceback(exc),
+                                      lookup_lines=False, compact=True)
+            files = set()
+            _prune(told, files)
+            return _told_with_sources(told.format, files, session)
+        except BaseException:
+            pass
+    return _plain_traceback(exc, text, session)
 
 
 def _plain_traceback(exc, text, session):
     """For one that Python itself cannot tell, as what it says of itself is
     broken, or there is too much of it."""
-    from traceback import extract_tb, format_list
-    frames = [frame for frame in extract_tb(_own_traceback(exc))
-              if not is_internal(frame.filename)]
-    return ''.join(['Traceback (most recent call last):\n',
-                    *format_list(frames),
-                    f'{_type_name(type(exc), session)}: {text}\n'])
+    from traceback import StackSummary, walk_tb
+    frames = StackSummary.extract(walk_tb(_own_traceback(exc)),
+                                  lookup_lines=False)
+    frames[:] = [frame for frame in frames if not is_internal(frame.filename)]
+    stack = _told_with_sources(frames.format,
+                               {frame.filename for frame in frames}, session)
+    return (f'Traceback (most recent call last):\n{stack}'
+            f'{_type_name(type(exc), session)}: {text}\n')
+
+
+def _told_with_sources(tell, files, session):
+    """What tell() gives while the lines of these files can be had."""
+    if session is None:
+        return ''.join(tell())
+    session.show_sources(files)
+    try:
+        return ''.join(tell())
+    finally:
+        session.hide_sources(files)
 
 
 def _prune(told, files):
