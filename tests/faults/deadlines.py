@@ -6,8 +6,8 @@ they end by themselves: those here do, after a second or two."""
 from rig import INTERRUPT, MODES, Gives, Raises, Tap, fault, need
 
 F = '^python function f: '
-TIMED_OUT = F + 'timed out after 200 ms$'
-KILLED = F + 'timed out after 200 ms, and did not end: its worker was killed$'
+TIMED_OUT = F + 'timed out after 150 ms$'
+KILLED = F + 'timed out after 150 ms, and did not end: its worker was killed$'
 INTERRUPTED = '^interrupted$'
 
 # What it does, and what becomes of it: ENDS, for an exception reaches it; or,
@@ -15,6 +15,20 @@ INTERRUPTED = '^interrupted$'
 # LATE, with the exception as soon as it is back in Python, or not at all: NEVER.
 # SWALLOWED: the exception ends what takes so long, and goes no further.
 ENDS, LATE, NEVER, SWALLOWED = 'ends', 'late', 'never', 'swallowed'
+
+# back(): it is back in Python, for as long as it takes until somebody notices.
+HEAD = '''
+import os, time
+THREAD = os.environ["PYUDF_EXECUTION_MODE"] == "thread"
+def back():
+    until = time.monotonic() + 10
+    while time.monotonic() < until: pass
+'''
+
+OWN_DEADLINE = '''
+from pyudf import udf
+f = udf(f, timeout=150)
+'''
 
 SLOW = [
     # fault, what f does, process, thread
@@ -33,18 +47,18 @@ def f(): return sum(1 for _ in iter(int, 1))
     ('time.sleep', '''
 import time
 def f():
-    time.sleep(1 if THREAD else 60)
-    for i in range(1000): pass
+    time.sleep(0.5 if THREAD else 60)
+    back()
     return "slept"
 ''', ENDS, LATE),
     ('a read of a pipe', '''
 import os, threading
 def f():
     r, w = os.pipe()
-    if THREAD: threading.Timer(1, os.write, (w, b"x")).start()
+    if THREAD: threading.Timer(0.5, os.write, (w, b"x")).start()
     try:
         os.read(r, 1)
-        for i in range(1000): pass
+        back()
     finally:
         os.close(r)
         os.close(w)
@@ -54,42 +68,42 @@ import threading
 def f():
     lock = threading.Lock()
     lock.acquire()
-    lock.acquire(timeout=1 if THREAD else -1)
-    for i in range(1000): pass
+    lock.acquire(timeout=0.5 if THREAD else -1)
+    back()
 ''', ENDS, LATE),
     ('a condition that is never met', '''
 import threading
 def f():
-    with (c := threading.Condition()): c.wait(1 if THREAD else None)
-    for i in range(1000): pass
+    with (c := threading.Condition()): c.wait(0.5 if THREAD else None)
+    back()
 ''', ENDS, LATE),
     ('a regex that backtracks', '''
 import re
 def f():
-    re.match("(a*)*b", "a" * (24 if THREAD else 100))
-    for i in range(1000): pass
+    re.match("(a*)*b", "a" * (22 if THREAD else 100))
+    back()
 ''', ENDS, LATE),
     ('a child that is waited for', '''
 def f():
-    child = os.posix_spawnp("sleep", ["sleep", "1" if THREAD else "60"], os.environ)
+    child = os.posix_spawnp("sleep", ["sleep", "0.5" if THREAD else "60"], os.environ)
     os.waitpid(child, 0)
-    for i in range(1000): pass
+    back()
 ''', ENDS, LATE),
     ('a loop in C', '''
 def f():
-    n = sum(range(10**8 if THREAD else 10**12))
-    for i in range(1000): pass
+    n = sum(range(3 * 10**7 if THREAD else 10**12))
+    back()
 ''', NEVER, LATE),
     ('a sleep in C', '''
 import ctypes
 def f():
-    ctypes.PyDLL(None).usleep(1_000_000 if THREAD else 60_000_000)
-    for i in range(1000): pass
+    ctypes.PyDLL(None).usleep(500_000 if THREAD else 60_000_000)
+    back()
 ''', ENDS, LATE),
     ('except BaseException in a loop', '''
 import time
 def f():
-    until = time.monotonic() + (1 if THREAD else 60)
+    until = time.monotonic() + (0.5 if THREAD else 60)
     while time.monotonic() < until:
         try:
             while time.monotonic() < until: pass
@@ -131,7 +145,6 @@ class C:
 def f():
     c = C()
     del c
-    for i in range(1000): pass
     return "told on standard error"
 ''', SWALLOWED, SWALLOWED),
     ('__str__ of a result without an end', '''
@@ -162,26 +175,27 @@ def expected(what, mode, pattern, killed, code):
 
 
 for name, source, process, thread in SLOW:
-    source = 'import os\nTHREAD = os.environ["PYUDF_EXECUTION_MODE"] == "thread"\n' + source
-    fault(f'{name}, and a deadline', source, 'f()',
+    source = HEAD + source
+    fault(f'{name}, and a deadline', source + OWN_DEADLINE, 'f()',
           *(expected(what, mode, TIMED_OUT, KILLED, 1)
-            for mode, what in zip(MODES, (process, thread))),
-          settings=['python_timeout=200'])
+            for mode, what in zip(MODES, (process, thread))))
     fault(f'{name}, and an interrupt', source, 'f()',
           *(expected(what, mode, INTERRUPTED, INTERRUPTED, INTERRUPT)
             for mode, what in zip(MODES, (process, thread))),
-          interrupt_ms=200)
+          interrupt_ms=150)
 
 # ---- which deadline, and whose ----
 
 LOOP = 'def f():\n    while True: pass\n'
+fault("the session's deadline", LOOP, 'f()', *[Raises(F + 'timed out after 300 ms$')] * 2,
+      settings=['python_timeout=300'])
 OWN = 'from pyudf import udf\n@udf(timeout=%d)\n' + LOOP
 for name, source, settings, ms in (
         ("a function's own deadline", OWN % 150, [], 150),
         ("a function's own deadline, shorter than the session's", OWN % 150,
          ['python_timeout=60000'], 150),
-        ("a function's own deadline, longer than the session's", OWN % 300,
-         ['python_timeout=50'], 300)):
+        ("a function's own deadline, longer than the session's", OWN % 400,
+         ['python_timeout=200'], 400)):
     fault(name, source, 'f()', *[Raises(f'{F}timed out after {ms} ms$',
                                         trace='in f\n.*TimeoutError')] * 2,
           settings=settings)
