@@ -19,7 +19,8 @@ _DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL = 1, 2, 4, 8
 
 _FUNCTION = 11      # where a row has what is called; define.c's ROW_FUNCTION
 _NAME_MAX = 255     # bytes; SQLite's limit
-_EXPRESSIONS = 256  # kept compiled
+_EXPRESSIONS = 256  # kept compiled,
+_EXPRESSION_MAX = 4096  # those of at most so many characters
 
 
 def started(owned):
@@ -289,6 +290,8 @@ class Session:
         function = self._expressions.get(key)
         if function is None:
             function = self._compile(text, count)
+            if len(text) > _EXPRESSION_MAX:
+                return function
             if len(self._expressions) >= _EXPRESSIONS:
                 del self._expressions[next(iter(self._expressions))]
             self._expressions[key] = function

@@ -286,6 +286,10 @@ class Eval(SessionTest):
             self.assertEqual(self.eval(f'{i}'), i)
         self.assertLessEqual(len(self.session._expressions), 256)
 
+    def test_long_expressions_are_not_kept(self):
+        self.assertEqual(len(self.eval(repr('x' * 5000))), 5000)
+        self.assertEqual(self.session._expressions, {})
+
 
 if __name__ == '__main__':
     tap.main()
