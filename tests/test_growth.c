@@ -109,7 +109,7 @@ static int run(sqlite3 *to, const char *error, const char *format, ...) {
 static int calls(int n) {
   return run(db, NULL,
              "WITH s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE "
-             "i < %d) SELECT sum(f(i) + length(f('text ' || i))) FROM s",
+             "i < %d) SELECT count(f(iif(i %% 2, i, 'text ' || i))) FROM s",
              n)
              ? 0
              : -1;
@@ -394,7 +394,8 @@ static sqlite3 *open_with(const char *source) {
 static void grow(const struct growth_case *c) {
   const char *only = getenv("GROWTH_ONLY");
   int n = (int)((long)c->full * percent() / 100 / WINDOWS);
-  int warm = n > c->warm ? n : c->warm, forks = c->flags & NEW_WORKERS;
+  int warm = n / 10 > c->warm ? n / 10 : c->warm,
+      forks = c->flags & NEW_WORKERS;
   struct gain least = {LONG_MAX, LONG_MAX, LONG_MAX, LONG_MAX, LONG_MAX};
   struct look looks[WINDOWS + 1];
   if (only && strcmp(only, c->name)) return;
@@ -459,10 +460,13 @@ int main(int argc, char **argv) {
     printf("1..0 # SKIP a sanitizer's malloc keeps no count\n");
     return 0;
   }
-  if (!getenv("GLIBC_TUNABLES")) {
+  if (!getenv("GROWTH_MALLOC")) {
+    setenv("GROWTH_MALLOC", "set", 1);
     setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
     setenv("PYTHONMALLOC", "malloc", 1);
     execv("/proc/self/exe", argv); /* malloc looks at its start alone */
+    perror("Bail out! /proc/self/exe");
+    return 1;
   }
   snprintf(module_path, sizeof module_path, "/tmp/pyudf-growth-%d.py",
            (int)getpid());
