@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ring.h"
+
 /* Two words, each written and read at once: what they consist of is shifted. */
 struct head {
   uint64_t kind;    /* type, and flags from FLAGS_SHIFT on */
@@ -32,8 +34,8 @@ int codec_get(struct codec_reader *reader, struct value *value) {
   struct head head;
   size_t left = (size_t)(reader->end - reader->at);
   if (left < sizeof head) return -1;
-  memcpy(&head.kind, reader->at, sizeof head.kind);
-  memcpy(&head.payload, reader->at + sizeof head.kind, sizeof head.payload);
+  ring_copy(&head.kind, reader->at, sizeof head.kind);
+  ring_copy(&head.payload, reader->at + sizeof head.kind, sizeof head.payload);
   left -= sizeof head;
   const uint8_t *at = reader->at + sizeof head;
   uint32_t flags = (uint32_t)(head.kind >> FLAGS_SHIFT) & FLAGS_ON_WIRE;

@@ -5,8 +5,10 @@
 ** A value marked VALUE_STREAMED has no bytes here: they come after the
 ** message (wire.h). Host byte order: both ends are one machine.
 **
-** The reader does not trust the writer: each head is copied once and checked,
-** and only the copy is used.
+** The reader does not trust the writer, which may go on changing the bytes: each
+** head is copied once (ring_copy) and checked, and only the copy is used. The
+** bytes of a TEXT or BLOB are for one copy: whoever wants to look at them twice
+** copies them first.
 */
 #ifndef PYUDF_CODEC_H
 #define PYUDF_CODEC_H

@@ -51,43 +51,96 @@ void definition_free(struct definition *definition) {
   free(definition);
 }
 
-/* One row; returns -1 where the values are not of the row's types. */
-static int spec_decode(const struct value v[MANIFEST_FIELDS],
-                       struct function_spec *spec) {
-  static const uint8_t types[MANIFEST_FIELDS] = {
-      VALUE_TEXT,    VALUE_INTEGER, VALUE_INTEGER, VALUE_INTEGER,
-      VALUE_INTEGER, VALUE_INTEGER, VALUE_INTEGER, VALUE_TEXT,
-      VALUE_TEXT,    VALUE_TEXT,    VALUE_TEXT};
-  for (int i = 0; i < MANIFEST_FIELDS; i++) {
-    if (v[i].type != types[i]) return -1;
-  }
-  *spec = (struct function_spec){
-      .name = value_strdup(&v[0]),
-      .kind = (uint32_t)v[1].integer,
-      .flags = (uint32_t)v[2].integer,
-      .mode = (uint32_t)v[3].integer,
-      .timeout_ms = (uint32_t)v[4].integer,
-      .min_args = (int32_t)v[5].integer,
-      .max_args = (int32_t)v[6].integer,
-      .arguments = value_strdup(&v[7]),
-      .result = value_strdup(&v[8]),
-      .module = value_strdup(&v[9]),
-      .source = value_strdup(&v[10]),
-  };
-  return spec->name && spec->arguments && spec->result && spec->module &&
-                 spec->source
-             ? 0
-             : -1;
+/* What the fields of a row are, and between which numbers. */
+static const struct {
+  uint8_t type;
+  int64_t least, most;
+} fields_are[MANIFEST_FIELDS] = {
+    {VALUE_TEXT, 0, 0},
+    {VALUE_INTEGER, 0, UINT32_MAX},
+    {VALUE_INTEGER, 0, UINT32_MAX},
+    {VALUE_INTEGER, 0, FUNCTION_THREAD},
+    {VALUE_INTEGER, 0, UINT32_MAX},
+    {VALUE_INTEGER, INT32_MIN, INT32_MAX},
+    {VALUE_INTEGER, -1, INT32_MAX},
+    {VALUE_TEXT, 0, 0},
+    {VALUE_TEXT, 0, 0},
+    {VALUE_TEXT, 0, 0},
+    {VALUE_TEXT, 0, 0},
+};
+
+static int unreadable(struct err *err) {
+  return err_set(err, ERR_SYSTEM, "a manifest that cannot be read");
 }
 
-static int manifest_add(struct manifest *manifest,
-                        const struct value fields[MANIFEST_FIELDS]) {
+/* One field; a TEXT as a new string in *text. */
+static int field_decode(struct codec_reader *reader, int i, struct value *value,
+                        char **text, struct err *err) {
+  /* A streamed one has a length and no bytes. */
+  if (codec_get(reader, value) || value->type != fields_are[i].type ||
+      value->flags & VALUE_STREAMED) {
+    return unreadable(err);
+  }
+  if (value->type == VALUE_INTEGER) {
+    return value->integer < fields_are[i].least ||
+                   value->integer > fields_are[i].most
+               ? unreadable(err)
+               : 0;
+  }
+  *text = value_strdup(value);
+  if (!*text) return err_nomem(err);
+  return strlen(*text) == value->len ? 0 : unreadable(err);
+}
+
+static void spec_fini(struct function_spec *spec) {
+  free(spec->name);
+  free(spec->arguments);
+  free(spec->result);
+  free(spec->module);
+  free(spec->source);
+}
+
+/* One row. */
+static int spec_decode(struct codec_reader *reader, struct function_spec *spec,
+                       struct err *err) {
+  struct value v[MANIFEST_FIELDS];
+  char *texts[MANIFEST_FIELDS] = {0};
+  int rc = 0;
+  for (int i = 0; i < MANIFEST_FIELDS && !rc; i++) {
+    v[i] = value_null();
+    rc = field_decode(reader, i, &v[i], &texts[i], err);
+  }
+  *spec = (struct function_spec){.name = texts[0],
+                                 .arguments = texts[7],
+                                 .result = texts[8],
+                                 .module = texts[9],
+                                 .source = texts[10]};
+  if (rc) {
+    spec_fini(spec);
+    return -1;
+  }
+  spec->kind = (uint32_t)v[1].integer;
+  spec->flags = (uint32_t)v[2].integer;
+  spec->mode = (uint32_t)v[3].integer;
+  spec->timeout_ms = (uint32_t)v[4].integer;
+  spec->min_args = (int32_t)v[5].integer;
+  spec->max_args = (int32_t)v[6].integer;
+  return 0;
+}
+
+static int manifest_add(struct manifest *manifest, struct codec_reader *reader,
+                        struct err *err) {
+  if (manifest->count == MANIFEST_MAX) {
+    return err_set(err, ERR_USAGE, "it defines more than %d functions",
+                   MANIFEST_MAX);
+  }
   struct function_spec *functions =
       realloc(manifest->functions, (manifest->count + 1) * sizeof *functions);
-  if (!functions) return -1;
+  if (!functions) return err_nomem(err);
   manifest->functions = functions;
-  functions[manifest->count] = (struct function_spec){0};
-  return spec_decode(fields, &functions[manifest->count++]);
+  if (spec_decode(reader, &functions[manifest->count], err)) return -1;
+  manifest->count++;
+  return 0;
 }
 
 int manifest_decode(const void *data, uint64_t len, struct manifest **out,
@@ -96,14 +149,9 @@ int manifest_decode(const void *data, uint64_t len, struct manifest **out,
   if (!manifest) return err_nomem(err);
   struct codec_reader reader = {data, (const uint8_t *)data + len};
   while (reader.at < reader.end) {
-    struct value fields[MANIFEST_FIELDS];
-    int bad = 0;
-    for (int i = 0; i < MANIFEST_FIELDS && !bad; i++) {
-      bad = codec_get(&reader, &fields[i]);
-    }
-    if (bad || manifest_add(manifest, fields)) {
+    if (manifest_add(manifest, &reader, err)) {
       manifest_free(manifest);
-      return err_set(err, ERR_SYSTEM, "a manifest that cannot be read");
+      return -1;
     }
   }
   *out = manifest;
@@ -113,12 +161,7 @@ int manifest_decode(const void *data, uint64_t len, struct manifest **out,
 void manifest_free(struct manifest *manifest) {
   if (!manifest) return;
   for (uint32_t i = 0; i < manifest->count; i++) {
-    struct function_spec *spec = &manifest->functions[i];
-    free(spec->name);
-    free(spec->arguments);
-    free(spec->result);
-    free(spec->module);
-    free(spec->source);
+    spec_fini(&manifest->functions[i]);
   }
   free(manifest->functions);
   free(manifest);

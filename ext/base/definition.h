@@ -88,7 +88,10 @@ struct manifest {
 
 /* Manifests travel as MANIFEST_FIELDS values a function, in the order of struct
 ** function_spec, one after the other (codec.h). */
-enum { MANIFEST_FIELDS = 11 };
+enum { MANIFEST_FIELDS = 11, MANIFEST_MAX = 10000 /* functions */ };
+
+/* Whatever the bytes are. ERR_SYSTEM where they are no manifest. They may change
+** meanwhile: each is looked at once. */
 int manifest_decode(const void *data, uint64_t len, struct manifest **manifest,
                     struct err *err);
 void manifest_free(struct manifest *manifest);

@@ -98,14 +98,31 @@ static int spin(struct ring_spin *spin, _Atomic uint32_t *word, uint32_t seen,
   return 0;
 }
 
-/* Waits until *word is no longer `seen`. `asleep` makes the other side ring: set
-** before the last look at *word, with a full fence in between that pairs with
-** the one in ring_publish() and ring_wake_writer(). */
-static int wait_change(struct ring *ring, _Atomic uint32_t *word, uint32_t seen,
+/* A peer that always comes before the spinning ends, byte by byte, must not keep
+** the deadline and the interrupt from being looked at. */
+static int look(struct ring *ring, const struct ring_wait *wait,
+                struct err *err) {
+  ring->spun += wait->spin_us;
+  if (ring->spun < RING_SLICE_MS * 1000) return 0;
+  ring->spun = 0;
+  return wait->check && wait->check(wait->arg, err) ? -1 : 0;
+}
+
+/* Waits until *word is no longer what was seen; *now is what it is then, and may
+** be the same again where the peer is broken. `asleep` makes the other side
+** ring: set before the last look at *word, with a full fence in between that
+** pairs with the one in ring_publish() and ring_wake_writer(). */
+static int wait_change(struct ring *ring, _Atomic uint32_t *word,
                        struct ring_sleeper *sleeper,
-                       const struct ring_wait *wait, struct err *err) {
+                       const struct ring_wait *wait, uint32_t *now,
+                       struct err *err) {
+  uint32_t seen = ring->seen;
   int64_t began;
-  if (spin(&ring->spin, word, seen, wait->spin_us, &began)) return 0;
+  if (spin(&ring->spin, word, seen, wait->spin_us, &began)) {
+    *now = atomic_load_explicit(word, memory_order_acquire);
+    return look(ring, wait, err);
+  }
+  ring->spun = 0;
   if (wait->sleep_enter) wait->sleep_enter(wait->arg);
   int rc = 0;
   do {
@@ -118,7 +135,8 @@ static int wait_change(struct ring *ring, _Atomic uint32_t *word, uint32_t seen,
       futex_wait(&sleeper->bell, rung, wait->check != NULL);
     }
     atomic_store_explicit(&sleeper->asleep, 0, memory_order_relaxed);
-  } while (atomic_load_explicit(word, memory_order_acquire) == seen);
+    *now = atomic_load_explicit(word, memory_order_acquire);
+  } while (*now == seen);
   if (wait->sleep_leave) wait->sleep_leave(wait->arg);
   if (!rc && began && clock_us() - began < wait->spin_us) {
     ring->spin.us = wait->spin_us; /* spinning would have done */
@@ -126,9 +144,9 @@ static int wait_change(struct ring *ring, _Atomic uint32_t *word, uint32_t seen,
   return rc ? -1 : 0;
 }
 
-static int broken(struct err *err) {
-  return err_set(err, ERR_CRASH,
-                 "the peer broke the protocol: a count out of range");
+static void broken(const struct ring_wait *wait, struct err *err) {
+  err_set(err, ERR_CRASH, "%s broke the protocol: a count out of range",
+          wait->peer ? wait->peer : "the peer");
 }
 
 uint8_t *ring_reserve(struct ring *ring, uint32_t len,
@@ -140,13 +158,13 @@ uint8_t *ring_reserve(struct ring *ring, uint32_t len,
     if (now == ring->seen) {
       /* The reader cannot read what it does not see. */
       ring_publish(ring, NULL);
-      if (wait_change(ring, tail, now, &ring->shared->writer, wait, err)) {
+      if (wait_change(ring, tail, &ring->shared->writer, wait, &now, err)) {
         return NULL;
       }
-      now = atomic_load_explicit(tail, memory_order_acquire);
     }
-    if (ring->pos - now > ring->size) {
-      broken(err);
+    /* What waits to be read only gets less. */
+    if (ring->pos - now >= ring->pos - ring->seen) {
+      broken(wait, err);
       return NULL;
     }
     ring->seen = now;
@@ -172,13 +190,14 @@ const uint8_t *ring_peek(struct ring *ring, uint32_t len,
     uint32_t now = atomic_load_explicit(head, memory_order_acquire);
     if (now == ring->seen) {
       ring_wake_writer(ring);
-      if (wait_change(ring, head, now, &ring->shared->reader, wait, err)) {
+      if (wait_change(ring, head, &ring->shared->reader, wait, &now, err)) {
         return NULL;
       }
-      now = atomic_load_explicit(head, memory_order_acquire);
     }
-    if (now - ring->pos > ring->size) {
-      broken(err);
+    /* What waits only gets more, up to the ring's size. */
+    if (now - ring->pos > ring->size ||
+        now - ring->pos <= ring->seen - ring->pos) {
+      broken(wait, err);
       return NULL;
     }
     ring->seen = now;
@@ -191,6 +210,14 @@ uint32_t ring_ready(struct ring *ring) {
       atomic_load_explicit(&ring->shared->head, memory_order_acquire);
   uint32_t ready = head - ring->pos;
   return ready > ring->size ? 0 : ready;
+}
+
+/* Notes what it saw, so that ring_reserve() need not look again. */
+uint32_t ring_room(struct ring *ring) {
+  uint32_t now =
+      atomic_load_explicit(&ring->shared->tail, memory_order_acquire);
+  if (ring->pos - now <= ring->pos - ring->seen) ring->seen = now;
+  return ring->size - (ring->pos - ring->seen);
 }
 
 /* The reader's store of tail pairs with the writer's acquiring load in

@@ -6,8 +6,8 @@
 **
 ** HOW IT WORKS. `head` counts the bytes ever written and `tail` the bytes ever
 ** read, both modulo 2^32; head - tail bytes wait. Each side keeps its own count
-** privately (`pos`) and only looks at the other's, which it does not trust: a
-** distance over the ring's size is a broken peer.
+** privately (`pos`) and only looks at the other's, which it does not trust: one
+** that goes back, or is further away than the ring's size, is a broken peer.
 **
 ** Waiting is spinning (pause, sched_yield) for at most spin_us, then a futex on
 ** a bell; where there is a look at the world (`check`), in slices with a look
@@ -29,6 +29,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "err.h"
 
@@ -50,8 +51,10 @@ struct ring_shared {
 /* How a side waits. All callbacks may be NULL. */
 struct ring_wait {
   uint32_t spin_us;
+  const char *peer; /* who it is, for errors; NULL: "the peer" */
   void *arg;
-  /* Called before every slice of sleep; non-zero ends the wait with -1. */
+  /* Called before every slice of sleep, and now and then where no wait gets as
+  ** far as sleeping; non-zero ends the wait with -1. */
   int (*check)(void *arg, struct err *err);
   /* Around the sleep, not around the spinning. */
   void (*sleep_enter)(void *arg);
@@ -75,6 +78,7 @@ struct ring {
   uint32_t pos;  /* own count: written, published or not; or read */
   uint32_t seen; /* the other's count when last looked at */
   struct ring_spin spin;
+  uint32_t spun; /* microseconds that waits may have spun since the last look */
 };
 
 void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,
@@ -102,6 +106,17 @@ const uint8_t *ring_peek(struct ring *ring, uint32_t len,
 
 /* Reader: bytes that can be had without waiting. */
 uint32_t ring_ready(struct ring *ring);
+
+/* Writer: bytes that can be reserved without waiting. */
+uint32_t ring_room(struct ring *ring);
+
+/* Copies bytes that the other side may be changing meanwhile. The fence keeps
+** the compiler from reading them again instead of the copy: what was checked is
+** then what is used. */
+static inline void ring_copy(void *to, const void *from, size_t len) {
+  memcpy(to, from, len);
+  atomic_signal_fence(memory_order_seq_cst);
+}
 
 /* Reader: len bytes are read. A writer asleep for room is woken by the next
 ** ring_publish(), ring_peek() that waits, or ring_wake_writer(). */

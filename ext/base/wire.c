@@ -89,11 +89,11 @@ int wire_recv(struct wire *wire, struct wire_head *head,
               struct codec_reader *reader, struct err *err) {
   const uint8_t *at = ring_peek(&wire->in, sizeof *head, &wire->wait, err);
   if (!at) return -1;
-  memcpy(head, at, sizeof *head);
+  ring_copy(head, at, sizeof *head);
   if (head->len > wire->in.size / 2 - sizeof *head || head->len % 8) {
     return err_set(err, ERR_CRASH,
-                   "the peer broke the protocol: a message of %u bytes",
-                   head->len);
+                   "%s broke the protocol: a message of %u bytes",
+                   wire->wait.peer ? wire->wait.peer : "the peer", head->len);
   }
   uint32_t size = (uint32_t)sizeof *head + head->len;
   at = ring_peek(&wire->in, size, &wire->wait, err);
@@ -136,7 +136,7 @@ void wire_put_err(const struct err *from,
   values[5] = value_text(from->traceback);
 }
 
-/* The strings go through err_set_exception(), which cuts and copies. */
+/* The strings are copied once, as their bytes may change, and looked at then. */
 int wire_get_err(struct codec_reader *reader, struct err *to) {
   static const uint8_t types[WIRE_ERR_FIELDS] = {VALUE_INTEGER, VALUE_INTEGER,
                                                  VALUE_TEXT,    VALUE_TEXT,
@@ -149,6 +149,7 @@ int wire_get_err(struct codec_reader *reader, struct err *to) {
     if (rc || v[i].type == VALUE_NULL) continue;
     if (v[i].type != types[i] || (v[i].flags & VALUE_STREAMED)) rc = -1;
   }
+  if (reader->at != reader->end) rc = -1;
   if (!rc && (v[0].integer <= ERR_NONE || v[0].integer > ERR_SYSTEM)) rc = -1;
   if (!rc) {
     for (int i = 2; i < WIRE_ERR_FIELDS; i++) strings[i] = value_strdup(&v[i]);

@@ -55,7 +55,7 @@ static int make(struct process *process, const struct definition *definition,
     return -1;
   if (manifest->type == VALUE_BLOB) return 0;
   drop(process, manifest);
-  return err_set(err, ERR_CRASH, "a manifest of the wrong type");
+  return worker_broke(&process->worker, "a reply that cannot be read", err);
 }
 
 /* A worker with nothing in it. */
@@ -128,9 +128,17 @@ static int process_define(struct engine *engine,
   struct value encoded;
   if (ready(process, err) || make(process, definition, &encoded, err))
     return -1;
-  int rc = manifest_decode(encoded.data, encoded.len, manifest, err);
+  struct err why = {0};
+  int rc = manifest_decode(encoded.data, encoded.len, manifest, &why);
   drop(process, &encoded);
-  if (!rc) process->replay.made = definition->serial;
+  if (!rc) {
+    process->replay.made = definition->serial;
+  } else if (why.code == ERR_SYSTEM) {
+    worker_broke(&process->worker, why.text ? why.text : "", err);
+  } else {
+    err_take(err, &why);
+  }
+  err_clear(&why);
   return rc;
 }
 
@@ -188,9 +196,14 @@ static int process_eval(struct engine *engine, const char *expression,
 static int process_version(struct engine *engine, struct value *result,
                            struct err *err) {
   struct process *process = process_of(engine);
-  if (ready(process, err)) return -1;
-  return ask(process, (struct wire_head){.type = WIRE_VERSION},
-             "python_version", NULL, 0, 0, result, err);
+  struct wire_head head = {.type = WIRE_VERSION};
+  if (ready(process, err) ||
+      ask(process, head, "python_version", NULL, 0, 0, result, err)) {
+    return -1;
+  }
+  if (result->type == VALUE_TEXT) return 0;
+  drop(process, result);
+  return worker_broke(&process->worker, "a reply that cannot be read", err);
 }
 
 static void process_release(struct engine *engine) {

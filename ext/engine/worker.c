@@ -114,6 +114,8 @@ int worker_open(struct worker *worker, const struct engine_host *host,
   shm_memory_limit_set(worker->shm.control, host->settings->memory_limit_mib);
   rc = template_fork(worker->template, shm_fd, worker->crash_fd, &worker->pid,
                      err);
+  snprintf(worker->peer, sizeof worker->peer, "worker %d", (int)worker->pid);
+  worker->wire.wait.peer = worker->peer;
 done:
   if (shm_fd >= 0) close(shm_fd);
   if (!rc) {
@@ -139,10 +141,11 @@ void worker_kill(struct worker *worker) {
 
 /* Tells it to quit; 0 where that could be said. */
 static int retire(struct worker *worker) {
-  /* Only where it waits for a request and there is room: nobody waits here. */
+  /* Only where there is room: one that does not read is not waited for. */
   struct wire_head quit = {.type = WIRE_QUIT};
   wire_done(&worker->wire);
-  if (wire_send(&worker->wire, &quit, NULL, 0, NULL)) {
+  if (ring_room(&worker->wire.out) < sizeof quit ||
+      wire_send(&worker->wire, &quit, NULL, 0, NULL)) {
     template_kill(worker->template, worker->pid);
     return -1;
   }
@@ -206,6 +209,10 @@ static int read_stream(struct worker *worker, struct value *value,
     return err_set(err, ERR_TOOBIG, "a result of %llu bytes",
                    (unsigned long long)value->len);
   }
+  if (!value->len) {
+    value->flags &= VALUE_JSON;
+    return 0;
+  }
   char *data = host->alloc(value->len);
   if (!data) return err_nomem(err);
   if (wire_read(&worker->wire, data, value->len, err)) {
@@ -234,41 +241,53 @@ static int failed(const struct worker *worker, struct err *why,
   return -1;
 }
 
+int worker_broke(struct worker *worker, const char *what, struct err *err) {
+  err_set(err, ERR_CRASH, "%s broke the protocol: %s", worker->peer, what);
+  worker_kill(worker);
+  return -1;
+}
+
+/* The one value of a WIRE_RESULT. */
+static int take_result(struct worker *worker, struct codec_reader *reader,
+                       struct value *result, struct err *err) {
+  if (codec_get(reader, result) || reader->at != reader->end) {
+    return worker_broke(worker, "a reply that cannot be read", err);
+  }
+  if (result->flags & VALUE_STREAMED) {
+    wire_done(&worker->wire);
+    if (!read_stream(worker, result, err)) return 0;
+    worker_kill(worker);
+    return -1;
+  }
+  if (value_is_bytes(result)) {
+    result->flags |= VALUE_HELD;
+  } else {
+    wire_done(&worker->wire);
+  }
+  return 0;
+}
+
 /* worker_reply() but for the books. */
 static int receive(struct worker *worker, struct value *result,
                    struct err *err) {
   struct wire_head head;
   struct codec_reader reader;
-  if (wire_recv(&worker->wire, &head, &reader, err)) goto gone;
+  if (wire_recv(&worker->wire, &head, &reader, err)) {
+    worker_kill(worker);
+    return -1;
+  }
   if (head.seq != worker->seq) {
-    err_set(err, ERR_CRASH, "worker %d answered another call",
-            (int)worker->pid);
-    goto gone;
+    return worker_broke(worker, "a reply to another call", err);
   }
-  if (head.type == WIRE_ERROR) {
-    struct err why = {0};
-    int rc = wire_get_err(&reader, &why);
-    wire_done(&worker->wire);
-    if (!rc) return failed(worker, &why, err);
-  } else if (head.type == WIRE_RESULT && !codec_get(&reader, result)) {
-    if (!(result->flags & VALUE_STREAMED)) {
-      if (value_is_bytes(result)) {
-        result->flags |= VALUE_HELD;
-      } else {
-        wire_done(&worker->wire);
-      }
-      return 0;
-    }
-    wire_done(&worker->wire);
-    if (!read_stream(worker, result, err)) return 0;
-    goto gone;
+  if (head.type == WIRE_RESULT) {
+    return take_result(worker, &reader, result, err);
   }
-  err_set(err, ERR_CRASH, "worker %d sent a reply that cannot be read",
-          (int)worker->pid);
-gone:
-  /* ring.c and wire.c know no pid. */
-  worker_kill(worker);
-  return -1;
+  struct err why = {0};
+  if (head.type != WIRE_ERROR || wire_get_err(&reader, &why)) {
+    return worker_broke(worker, "a reply that cannot be read", err);
+  }
+  wire_done(&worker->wire);
+  return failed(worker, &why, err);
 }
 
 int worker_reply(struct worker *worker, struct value *result, struct err *err) {

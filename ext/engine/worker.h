@@ -24,6 +24,7 @@ struct worker {
   struct wire wire;
   int crash_fd;
   pid_t pid;            /* 0: there is none */
+  char peer[24];        /* "worker 4711" */
   uint32_t epoch;       /* forks_epoch() of the process it belongs to */
   uint64_t seq;         /* of the last request */
   uint64_t max_len;     /* the limit that the worker was told last */
@@ -63,6 +64,9 @@ int worker_send(struct worker *worker, struct wire_head *head, const char *name,
 ** worker_done(), or VALUE_OWNED. An error of the function's is -1 with the
 ** worker alive; of the worker's, -1 with the worker gone. */
 int worker_reply(struct worker *worker, struct value *result, struct err *err);
+
+/* What it sent is not what the protocol has, as `what` says: it is killed. */
+int worker_broke(struct worker *worker, const char *what, struct err *err);
 
 static inline void worker_done(struct worker *worker) {
   if (worker->pid) wire_done(&worker->wire);
