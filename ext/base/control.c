@@ -26,7 +26,7 @@ int control_send(int fd, const struct control *message, const int *fds,
     memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * (size_t)count);
   }
   for (;;) {
-    if (sendmsg(fd, &msg, MSG_NOSIGNAL) >= 0) return 0;
+    if (sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return 0;
     if (errno != EINTR) return err_system(err, errno, "control message");
   }
 }
@@ -47,13 +47,14 @@ int control_recv(int fd, struct control *message, int fds[CONTROL_FDS],
   if (len < 0 && errno != ECONNRESET) {
     return err_system(err, errno, "control message");
   }
-  if (len <= 0) return 0;
+  if (len < 0) return 0;
   struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
   if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS) {
     memcpy(fds, CMSG_DATA(cmsg), cmsg->cmsg_len - CMSG_LEN(0));
   }
-  if (len != sizeof *message) {
-    return err_set(err, ERR_SYSTEM, "control message of %zd bytes", len);
+  if (!len) return 0;
+  if (len != sizeof *message || msg.msg_flags & MSG_TRUNC) {
+    return err_set(err, ERR_CRASH, "a control message of the wrong length");
   }
   return 1;
 }

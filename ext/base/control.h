@@ -6,7 +6,8 @@
 **
 **   CONTROL_READY   template to host, once: Python and the preloads are up
 **   CONTROL_FORK    host to template, with the two descriptors of CONTROL_FDS
-**   CONTROL_FORKED  template to host: pid, or error (an errno) and pid 0
+**   CONTROL_FORKED  template to host: pid, or error (an errno) and pid 0; the
+**                   seq is the request's, as the host may not have waited
 **   CONTROL_KILL    host to template: SIGKILL for the worker pid
 **   CONTROL_ALARM   host to template: CONTROL_ALARM_SIGNAL for the worker pid,
 **                   which then looks into the shared memory (shm_alarm_get)
@@ -40,7 +41,7 @@ struct control {
   uint32_t type;
   int32_t pid;
   int32_t error;
-  uint32_t zero;
+  uint32_t seq;
 };
 
 /* Not one that functions are likely to use. Needs <signal.h>. */
@@ -49,13 +50,15 @@ struct control {
 /* What a CONTROL_FORK carries. */
 enum { CONTROL_FD_SHM, CONTROL_FD_CRASH, CONTROL_FDS };
 
-/* Sends a message, with count (0 or CONTROL_FDS) descriptors. */
+/* Sends a message, with count (0 or CONTROL_FDS) descriptors. Never waits: a peer
+** that does not read is a failure. */
 int control_send(int fd, const struct control *message, const int *fds,
                  int count, struct err *err);
 
 /* Receives what is there or comes; never raises SIGPIPE. Descriptors that come
-** are close-on-exec; those that did not come are -1. Returns 1, 0 where the
-** peer is gone, -1 on failure. */
+** are close-on-exec and the caller's, whatever is returned; those that did not
+** come are -1. Returns 1, 0 where the peer is gone (or sent nothing, as a
+** message), -1 on failure. */
 int control_recv(int fd, struct control *message, int fds[CONTROL_FDS],
                  struct err *err);
 

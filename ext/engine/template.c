@@ -36,8 +36,11 @@ struct template {
   uint32_t epoch;       /* forks_epoch() of the process that started it */
   pthread_mutex_t lock; /* one request at a time; held while it starts */
   int control;          /* -1 until started */
+  int pidfd;            /* -1 until started, and where the kernel has none */
   pid_t pid;
-  atomic_int failed; /* 1: died or never came up; nobody gets it any more */
+  uint32_t forks;      /* seq of the last CONTROL_FORK */
+  uint32_t unanswered; /* how many were interrupted, and are still to come */
+  atomic_int failed;   /* 1: died or never came up; nobody gets it any more */
 };
 
 static struct forks_lock list_lock = FORKS_LOCK_INIT;
@@ -93,21 +96,57 @@ static char *last_words(int log) {
   return strdup(line ? line + 1 : text);
 }
 
-/* Waits for the template's next message, at most `ms`, looking for an interrupt
-** of the host's where `host` is given. Returns as control_recv(), or -1. */
-static int await(int control, struct control *message, int64_t ms,
-                 const struct engine_host *host, struct err *err) {
-  int64_t until = clock_ms() + ms;
+/* 1 once the other end is closed. */
+static int hung_up(int control) {
+  struct pollfd one = {.fd = control};
+  return poll(&one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLERR));
+}
+
+/* The template is not trusted either: what is no message of the wanted type is
+** an error, and descriptors that nobody asked for are closed. */
+static int receive(int control, enum control_type wanted,
+                   struct control *message, struct err *err) {
   int fds[CONTROL_FDS];
+  struct err why = {0};
+  int came = control_recv(control, message, fds, &why);
+  for (int i = 0; i < CONTROL_FDS; i++) {
+    if (fds[i] >= 0) close(fds[i]);
+  }
+  err_clear(&why);
+  if (!came && hung_up(control)) return 0;
+  if (came > 0 && message->type == wanted) return 1;
+  return err_set(err, ERR_CRASH, "broke the protocol");
+}
+
+/* Waits for a message of the template's, at most `ms`, looking for an interrupt
+** of the host's. Returns 1, 0 where the template is gone, or -1. */
+static int await(int control, enum control_type wanted, struct control *message,
+                 int64_t ms, const struct engine_host *host, struct err *err) {
+  int64_t until = clock_ms() + ms;
   for (;;) {
     struct pollfd one = {.fd = control, .events = POLLIN};
     int n = poll(&one, 1, SLICE_MS);
-    if (n > 0) return control_recv(control, message, fds, err);
+    if (n > 0) return receive(control, wanted, message, err);
     if (n < 0 && errno != EINTR) return err_system(err, errno, "poll");
-    if (host && host->interrupted(host->arg)) {
+    if (host->interrupted(host->arg)) {
       return err_set(err, ERR_INTERRUPT, "interrupted");
     }
-    if (clock_ms() >= until) return 0;
+    if (clock_ms() >= until) {
+      return err_set(err, ERR_TIMEOUT, "did not answer in %d s",
+                     (int)(ms / 1000));
+    }
+  }
+}
+
+/* SIGKILL, for one that is stuck or talks nonsense; its workers die with it. It
+** is no child of ours, so that its number may be another process's by now:
+** only a pidfd is sure. Without, it is taken for its own as long as its end of
+** the socket is open. */
+static void kill_template(const struct template *template, int control) {
+  if (template->pidfd >= 0) {
+    syscall(SYS_pidfd_send_signal, template->pidfd, SIGKILL, NULL, 0);
+  } else if (!hung_up(control)) {
+    kill(template->pid, SIGKILL);
   }
 }
 
@@ -147,12 +186,6 @@ static int greet(int control, struct err *err) {
   return rc;
 }
 
-/* 1 once the other end is closed. */
-static int hung_up(int control) {
-  struct pollfd one = {.fd = control};
-  return poll(&one, 1, 0) > 0 && (one.revents & (POLLHUP | POLLERR));
-}
-
 static int start(struct template *template, const struct engine_host *host,
                  struct err *err) {
   int pair[2] = {-1, -1};
@@ -165,20 +198,18 @@ static int start(struct template *template, const struct engine_host *host,
     goto done;
   }
   if (spawn_python(host, pair[1], log, &template->pid, &why)) goto done;
+  template->pidfd = (int)syscall(SYS_pidfd_open, template->pid, 0);
   close(pair[1]);
   pair[1] = -1;
   struct control message;
   if (greet(pair[0], &why))
     err_clear(&why); /* gone already: the log says why */
-  int came = await(pair[0], &message, START_MS, host, &why);
-  if (came > 0 && message.type == CONTROL_READY) {
+  if (await(pair[0], CONTROL_READY, &message, START_MS, host, &why) > 0) {
     template->control = pair[0];
     pair[0] = -1;
     rc = 0;
   } else {
-    /* It may be no Python, and know nothing of us; but its pid is its own only
-    ** while it has its end open. */
-    if (!hung_up(pair[0])) kill(template->pid, SIGKILL);
+    kill_template(template, pair[0]); /* it may be no Python, and stay */
   }
   if (rc && !why.code) {
     char *words = last_words(log);
@@ -189,8 +220,11 @@ done:
   if (rc && why.code == ERR_INTERRUPT) {
     err_take(err, &why);
   } else if (rc) {
-    err_set(err, ERR_SYSTEM, "python_executable %s: %s",
-            host->settings->executable, why.text ? why.text : "out of memory");
+    /* What `receive` and `await` say of it. */
+    int it = why.code == ERR_CRASH || why.code == ERR_TIMEOUT;
+    err_set(err, ERR_SYSTEM, "python_executable %s: %s%s%s",
+            host->settings->executable, it ? "it " : "",
+            why.text ? why.text : "out of memory", it ? " at its start" : "");
   }
   err_clear(&why);
   for (int i = 0; i < 2; i++) {
@@ -202,6 +236,7 @@ done:
 
 static void template_free(struct template *template) {
   if (template->control >= 0) close(template->control);
+  if (template->pidfd >= 0) close(template->pidfd);
   pthread_mutex_destroy(&template->lock);
   free(template->key);
   free(template);
@@ -220,6 +255,7 @@ static struct template *list_get(char *key) {
   } else if ((template = calloc(1, sizeof *template))) {
     template->key = key;
     template->control = -1;
+    template->pidfd = -1;
     template->epoch = forks_epoch();
     pthread_mutex_init(&template->lock, NULL);
     template->next = list;
@@ -270,33 +306,79 @@ void template_put(struct template *template) {
   if (last) template_free(template);
 }
 
-int template_fork(struct template *template, int shm_fd, int crash_fd,
-                  pid_t *pid, struct err *err) {
+/* 1 and the reply to `request`. Replies to earlier ones, which were interrupted,
+** come first: nobody wants their workers any more. */
+static int await_forked(struct template *template,
+                        const struct engine_host *host,
+                        const struct control *request, struct control *reply,
+                        struct err *err) {
+  for (;;) {
+    int came =
+        await(template->control, CONTROL_FORKED, reply, FORK_MS, host, err);
+    if (came < 0 && err->code == ERR_INTERRUPT) template->unanswered++;
+    if (came <= 0 || reply->seq == request->seq) return came;
+    if (!template->unanswered)
+      return err_set(err, ERR_CRASH, "broke the protocol");
+    template->unanswered--;
+    struct control unwanted = {.type = CONTROL_KILL, .pid = reply->pid};
+    control_send(template->control, &unwanted, NULL, 0, NULL);
+  }
+}
+
+/* The same under the lock, and nothing but a worker or an error number comes of
+** it. */
+static int ask_fork(struct template *template, const struct engine_host *host,
+                    const int fds[CONTROL_FDS], struct control *reply,
+                    struct err *err) {
+  struct control request = {.type = CONTROL_FORK, .seq = ++template->forks};
+  if (control_send(template->control, &request, fds, CONTROL_FDS, NULL)) {
+    return 0;
+  }
+  int came = await_forked(template, host, &request, reply, err);
+  if (came > 0 && reply->pid <= 0 && (reply->pid || reply->error <= 0)) {
+    return err_set(err, ERR_CRASH, "broke the protocol");
+  }
+  return came;
+}
+
+int template_fork(struct template *template, const struct engine_host *host,
+                  int shm_fd, int crash_fd, pid_t *pid, struct err *err) {
   int fds[CONTROL_FDS];
   fds[CONTROL_FD_SHM] = shm_fd;
   fds[CONTROL_FD_CRASH] = crash_fd;
-  struct control request = {.type = CONTROL_FORK};
   struct control reply = {0};
   struct err why = {0};
   pthread_mutex_lock(&template->lock);
-  int ok = !control_send(template->control, &request, fds, CONTROL_FDS, &why) &&
-           await(template->control, &reply, FORK_MS, NULL, &why) > 0 &&
-           reply.type == CONTROL_FORKED;
-  if (!ok) template->failed = 1;
+  int came = ask_fork(template, host, fds, &reply, &why);
+  if (came <= 0 && why.code != ERR_INTERRUPT) {
+    template->failed = 1;
+    kill_template(template, template->control);
+  }
   pthread_mutex_unlock(&template->lock);
+  if (came > 0 && reply.pid) {
+    *pid = reply.pid;
+    return 0;
+  }
+  if (came > 0) {
+    err_system(err, reply.error, "starting a worker");
+  } else if (why.code == ERR_INTERRUPT) {
+    err_take(err, &why);
+  } else {
+    err_set(err, ERR_CRASH, "the process that starts workers %s",
+            why.text ? why.text : "died");
+  }
   err_clear(&why);
-  if (!ok)
-    return err_set(err, ERR_CRASH, "the process that starts workers died");
-  if (reply.pid <= 0) return err_system(err, reply.error, "starting a worker");
-  *pid = reply.pid;
-  return 0;
+  return -1;
 }
 
 static void tell(struct template *template, enum control_type type, pid_t pid) {
   struct control message = {.type = type, .pid = pid};
   pthread_mutex_lock(&template->lock);
-  /* Fails where the template is dead: then so is the worker. */
-  control_send(template->control, &message, NULL, 0, NULL);
+  /* Fails where the template is dead, and then so is the worker; or where it
+  ** does not read any more. */
+  if (control_send(template->control, &message, NULL, 0, NULL)) {
+    kill_template(template, template->control);
+  }
   pthread_mutex_unlock(&template->lock);
 }
 

@@ -22,8 +22,8 @@ int template_get(const struct engine_host *host, struct template **out,
 void template_put(struct template *template);
 
 /* A new worker, which gets both descriptors; they stay the caller's. */
-int template_fork(struct template *template, int shm_fd, int crash_fd,
-                  pid_t *pid, struct err *err);
+int template_fork(struct template *template, const struct engine_host *host,
+                  int shm_fd, int crash_fd, pid_t *pid, struct err *err);
 
 /* Has a worker look at its alarm (shm_alarm_set). */
 void template_alarm(struct template *template, pid_t pid);

@@ -112,8 +112,8 @@ int worker_open(struct worker *worker, const struct engine_host *host,
   worker->epoch = forks_epoch();
   tell_limits(worker);
   shm_memory_limit_set(worker->shm.control, host->settings->memory_limit_mib);
-  rc = template_fork(worker->template, shm_fd, worker->crash_fd, &worker->pid,
-                     err);
+  rc = template_fork(worker->template, host, shm_fd, worker->crash_fd,
+                     &worker->pid, err);
   snprintf(worker->peer, sizeof worker->peer, "worker %d", (int)worker->pid);
   worker->wire.wait.peer = worker->peer;
 done:

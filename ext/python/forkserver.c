@@ -185,7 +185,8 @@ static void serve_control(void) {
     pid_t pid = fork_child(fds);
     struct control reply = {.type = CONTROL_FORKED,
                             .pid = pid > 0 ? pid : 0,
-                            .error = pid > 0 ? 0 : -pid};
+                            .error = pid > 0 ? 0 : -pid,
+                            .seq = message.seq};
     control_send(CONTROL_FD, &reply, NULL, 0, NULL);
   } else if (message.type == CONTROL_KILL && child) {
     kill_group(child->pid);
