@@ -105,7 +105,9 @@ static int look(struct ring *ring, const struct ring_wait *wait,
   ring->spun += wait->spin_us;
   if (ring->spun < RING_SLICE_MS * 1000) return 0;
   ring->spun = 0;
-  return wait->check && wait->check(wait->arg, err) ? -1 : 0;
+  int rc = wait->check ? wait->check(wait->arg, err) : 0;
+  if (rc > 0) err_clear(err);
+  return rc < 0 ? -1 : 0;
 }
 
 /* Waits until *word is no longer what was seen; *now is what it is then, and may
@@ -128,6 +130,10 @@ static int wait_change(struct ring *ring, _Atomic uint32_t *word,
   do {
     uint32_t rung = atomic_load_explicit(&sleeper->bell, memory_order_acquire);
     rc = wait->check ? wait->check(wait->arg, err) : 0;
+    if (rc > 0 && atomic_load_explicit(word, memory_order_acquire) != seen) {
+      err_clear(err); /* its last words came before */
+      rc = 0;
+    }
     if (rc) break;
     atomic_store_explicit(&sleeper->asleep, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);

@@ -54,7 +54,8 @@ struct ring_wait {
   const char *peer; /* who it is, for errors; NULL: "the peer" */
   void *arg;
   /* Called before every slice of sleep, and now and then where no wait gets as
-  ** far as sleeping; non-zero ends the wait with -1. */
+  ** far as sleeping. -1 ends the wait; so does 1, for the other side has ended,
+  ** but what it wrote before still counts. */
   int (*check)(void *arg, struct err *err);
   /* Around the sleep, not around the spinning. */
   void (*sleep_enter)(void *arg);

@@ -19,7 +19,7 @@
 enum { GRACE_MS = 50 };
 
 /* How it ended, as waitpid's status says; the Python stack that it left. */
-static int died(struct worker *worker, int status, struct err *err) {
+static void died(struct worker *worker, int status, struct err *err) {
   if (WIFSIGNALED(status)) {
     const char *name = sigabbrev_np(WTERMSIG(status));
     err_set(err, ERR_CRASH, "worker %d was killed by SIG%s", (int)worker->pid,
@@ -28,11 +28,10 @@ static int died(struct worker *worker, int status, struct err *err) {
     err_set(err, ERR_CRASH, "worker %d exited with status %d", (int)worker->pid,
             WEXITSTATUS(status));
   }
-  if (!err) return -1;
+  if (!err) return;
   char stack[8192];
   size_t len = memlog_tail(worker->crash_fd, stack, sizeof stack);
   if (len) err_set_traceback(err, stack, len);
-  return -1;
 }
 
 /* Why the call under way was told to end, as an error; `how` is said behind. */
@@ -73,18 +72,25 @@ static int check_call(struct worker *worker, struct err *err) {
   return 0;
 }
 
+/* It has ended: what it wrote before still counts, but one that goes on writing
+** has only said so. */
+static int ended(struct worker *worker) {
+  enum { LAST_WORDS = 8 };
+  return ++worker->ended > LAST_WORDS ? -1 : 1;
+}
+
 /* Called by the wait before every slice. */
 static int check(void *arg, struct err *err) {
   struct worker *worker = arg;
   int status;
   if (shm_exit_get(worker->shm.control, &status)) {
-    return died(worker, status, err);
+    died(worker, status, err);
+    return ended(worker);
   }
   if (!template_alive(worker->template)) {
-    return err_set(err, ERR_CRASH,
-                   "worker %d died with the process that "
-                   "started it",
-                   (int)worker->pid);
+    err_set(err, ERR_CRASH, "worker %d died with the process that started it",
+            (int)worker->pid);
+    return ended(worker);
   }
   return check_call(worker, err);
 }

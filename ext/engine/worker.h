@@ -26,6 +26,7 @@ struct worker {
   pid_t pid;            /* 0: there is none */
   char peer[24];        /* "worker 4711" */
   uint32_t epoch;       /* forks_epoch() of the process it belongs to */
+  uint32_t ended;       /* how often it was found to have */
   uint64_t seq;         /* of the last request */
   uint64_t max_len;     /* the limit that the worker was told last */
   uint32_t timeout_ms;  /* for the request under way; 0: none */
