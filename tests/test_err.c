@@ -55,9 +55,40 @@ static void test_cut(void) {
   free(big);
 }
 
+/* A host that takes messages for UTF-8 fails over them: Python's sqlite3 raises
+** UnicodeDecodeError in place of the error. */
+static void test_not_utf8(void) {
+  static const struct {
+    const char *text, *mended;
+  } texts[] = {{"a\xff\xfe!", "a?\?!"},
+               {"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+                "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+               {"\x80\x80", "??"},
+               {"\xc0\x80", "??"},
+               {"\xed\xa0\x80", "???"},
+               {"\xe0\x80\x80", "???"},
+               {"\xf4\x90\x80\x80", "????"},
+               {"\xf0\x9f\x98", "???"},
+               {"\xe2\x82", "??"}};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    struct err err = {0}, raised = {0};
+    const char *text = texts[i].text, *mended = texts[i].mended;
+    err_set(&err, ERR_SYSTEM, "%s", text);
+    err_set_exception(&raised, ERR_PYTHON, text, text, strlen(text), text, 1,
+                      text, strlen(text));
+    ok(!strcmp(err.text, mended) && !strcmp(raised.text, mended) &&
+           !strcmp(raised.type, mended) && !strcmp(raised.file, mended) &&
+           !strcmp(raised.traceback, mended),
+       "what is no UTF-8 becomes question marks: %s", mended);
+    err_clear(&err);
+    err_clear(&raised);
+  }
+}
+
 int main(void) {
   test_format();
   test_cut();
+  test_not_utf8();
   ok(!strcmp(err_code_name(ERR_CRASH), "crash") &&
          !strcmp(err_code_name((enum err_code)99), "unknown"),
      "codes have names");

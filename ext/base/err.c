@@ -17,14 +17,42 @@ static size_t utf8_prefix(const char *text, size_t len, size_t max) {
   return max;
 }
 
-/* A new string of at most max bytes; NULL for NULL. NUL bytes become spaces,
-** as an error message is a C string for every reader. */
+/* Bytes of the UTF-8 sequence that text begins with, 0 where it is none. */
+static size_t utf8_sequence(const unsigned char *text, size_t len) {
+  unsigned char c = text[0];
+  if (c < 0x80) return 1;
+  size_t want = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
+  if (c < 0xC2 || c > 0xF4 || want > len) return 0;
+  for (size_t i = 1; i < want; i++) {
+    if ((text[i] & 0xC0) != 0x80) return 0;
+  }
+  /* Too long for what it says, a surrogate, or over U+10FFFF. */
+  if ((c == 0xE0 && text[1] < 0xA0) || (c == 0xED && text[1] > 0x9F) ||
+      (c == 0xF0 && text[1] < 0x90) || (c == 0xF4 && text[1] > 0x8F)) {
+    return 0;
+  }
+  return want;
+}
+
+/* An error message is a C string and UTF-8 for every reader, whatever a program
+** printed or a worker sent: NUL bytes become spaces, bytes that are no UTF-8
+** question marks. */
+static void mend(char *text, size_t len) {
+  for (size_t i = 0, n; i < len; i += n ? n : 1) {
+    n = utf8_sequence((const unsigned char *)text + i, len - i);
+    if (!n) text[i] = '?';
+    if (!text[i]) text[i] = ' ';
+  }
+}
+
+/* A new string of at most max bytes; NULL for NULL. */
 static char *copy_cut(const char *text, size_t len, size_t max) {
   if (!text) return NULL;
   size_t keep = utf8_prefix(text, len, max - sizeof cut_mark);
   char *copy = malloc(keep + sizeof cut_mark);
   if (!copy) return NULL;
-  for (size_t i = 0; i < keep; i++) copy[i] = text[i] ? text[i] : ' ';
+  memcpy(copy, text, keep);
+  mend(copy, keep);
   if (keep < len) {
     memcpy(copy + keep, cut_mark, sizeof cut_mark);
   } else {
@@ -40,7 +68,7 @@ static char *copy_without_middle(const char *text, size_t len, size_t max) {
   if (!text || len <= max) return copy_cut(text, len, max + sizeof cut_mark);
   size_t head = utf8_prefix(text, len, max / 2);
   const char *tail = text + len - (max / 2 - sizeof gap);
-  while (((unsigned char)*tail & 0xC0) == 0x80) tail++;
+  while (tail < text + len && ((unsigned char)*tail & 0xC0) == 0x80) tail++;
   size_t tail_len = (size_t)(text + len - tail);
   char *copy = malloc(head + sizeof gap + tail_len);
   if (!copy) return NULL;
@@ -48,9 +76,7 @@ static char *copy_without_middle(const char *text, size_t len, size_t max) {
   memcpy(copy + head, gap, sizeof gap - 1);
   memcpy(copy + head + sizeof gap - 1, tail, tail_len);
   copy[head + sizeof gap - 1 + tail_len] = 0;
-  for (char *p = copy; p < copy + head + sizeof gap - 1 + tail_len; p++) {
-    if (!*p) *p = ' ';
-  }
+  mend(copy, head + sizeof gap - 1 + tail_len);
   return copy;
 }
 
@@ -66,6 +92,7 @@ int err_set(struct err *err, enum err_code code, const char *format, ...) {
     err->text = copy_cut(text, strlen(text), ERR_TEXT_MAX);
     free(text);
   } else {
+    if (text) mend(text, strlen(text));
     err->text = text;
   }
   return -1;
