@@ -6,6 +6,7 @@
 ** pragma_hook('refresh' | 'state' | 'end' | 'count' | 'mode')
 **   end frees the hook of an open connection; count is how often a PRAGMA was answered.
 */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,13 +83,18 @@ static void session_destroy(void *arg) {
   sqlite3_free(session);
 }
 
+static pthread_mutex_t api_lock = PTHREAD_MUTEX_INITIALIZER;
+
 __attribute__((visibility("default"))) int sqlite3_extpragma_init(
     sqlite3 *db, char **error, const sqlite3_api_routines *api) {
   struct session *session;
   int rc;
 
   (void)error;
-  SQLITE_EXTENSION_INIT2(api);
+  /* once: threads that loaded it before are reading it */
+  pthread_mutex_lock(&api_lock);
+  if (sqlite3_api != api) SQLITE_EXTENSION_INIT2(api);
+  pthread_mutex_unlock(&api_lock);
   session = sqlite3_malloc(sizeof(*session));
   if (session == NULL) return SQLITE_NOMEM;
   memset(session, 0, sizeof(*session));

@@ -71,6 +71,28 @@ static inline void contains_at(int line, sqlite3 *db, const char *sql,
   }
 }
 
+/* The shell goes without a sanitizer that workers are to have: the thread
+** sanitizer crashes in it (seen with gcc 12). */
+static inline char *hide_preload(void) {
+  const char *preload = getenv("LD_PRELOAD");
+  char *hidden = preload ? strdup(preload) : NULL;
+  unsetenv("LD_PRELOAD");
+  return hidden;
+}
+
+static inline void show_preload(char *hidden) {
+  if (hidden) setenv("LD_PRELOAD", hidden, 1);
+  free(hidden);
+}
+
+/* system() */
+static inline int shell(const char *command) {
+  char *hidden = hide_preload();
+  int status = system(command);
+  show_preload(hidden);
+  return status;
+}
+
 static inline int load(sqlite3 *db) {
   char *message = NULL;
   sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);

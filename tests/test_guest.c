@@ -75,9 +75,11 @@ static void host_finalises(void) {
   const char *python = getenv("PYUDF_PYTHON");
   snprintf(command, sizeof command, "'%s' -c \"%s\"",
            python ? python : "python3", code);
+  char *hidden = hide_preload();
   FILE *pipe = popen(command, "r");
   if (pipe && fgets(path, sizeof path, pipe)) path[strcspn(path, "\n")] = 0;
   if (pipe) pclose(pipe);
+  show_preload(hidden);
   void *library = *path ? dlopen(path, RTLD_NOW | RTLD_GLOBAL) : NULL;
   if (!library) {
     ok(1, "a host with a Python of its own # SKIP no shared libpython");
@@ -357,5 +359,5 @@ int main(int argc, char **argv) {
   }
   char command[128];
   snprintf(command, sizeof command, "rm -rf '%s'", folder);
-  return system(command) ? 1 : tap_done();
+  return shell(command) ? 1 : tap_done();
 }

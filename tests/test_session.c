@@ -54,7 +54,7 @@ static void another_copy_is_refused(void) {
   ok(mkdtemp(place) != NULL, "%s: a scratch directory", mode);
   snprintf(copy, sizeof copy, "%s/pyudf.so", place);
   snprintf(command, sizeof command, "cp '%s' %s", extension, copy);
-  ok(!system(command), "%s: a copy", mode);
+  ok(!shell(command), "%s: a copy", mode);
   char *message = NULL;
   int rc = sqlite3_load_extension(db, copy, NULL, &message);
   ok(rc == SQLITE_ERROR && message &&
@@ -250,7 +250,7 @@ static void reloaded_while_a_statement_runs(void) {
   sqlite3_finalize(running);
   unlink(path);
   snprintf(sql, sizeof sql, "rm -r %s", place);
-  ok(!system(sql), "%s: cleaned up", mode);
+  ok(!shell(sql), "%s: cleaned up", mode);
   close_db(db);
 }
 

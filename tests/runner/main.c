@@ -31,7 +31,8 @@ static const char main_help[] =
     "file\n"
     "  --help            this text\n"
     "\n"
-    "Names for skipif and onlyif: sqlite, the execution mode, the encoding.\n"
+    "Names for skipif and onlyif: sqlite, the execution mode, the encoding;\n"
+    "with $PYUDF_SANITIZER=X also X-sanitizer and MODE/X-sanitizer.\n"
     "Exit status: 0 all passed, 1 something failed or nothing ran, 2 wrong "
     "usage.\n";
 

@@ -43,7 +43,7 @@ struct record {
 
 /* What skipif and onlyif take for us, without regard to case. */
 struct record_names {
-  const char *names[4];
+  const char *names[8];
   size_t count;
 };
 

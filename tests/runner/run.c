@@ -6,6 +6,7 @@
  */
 #include "run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,12 +18,15 @@
 
 enum { RUN_NAME_LEN = 100 };
 
+enum { RUN_SANITIZER_LEN = 60 };
+
 struct run {
   const char *path;
   const struct conn_config *config;
   struct vars *vars;
   struct tap *tap;
   struct record_names names;
+  char sanitizer[RUN_SANITIZER_LEN]; /* "process/thread-sanitizer" */
   struct script script;
   struct record record;
   struct conn_set conns;
@@ -233,12 +237,25 @@ static void run_records(struct run *run) {
   }
 }
 
+/* Under a sanitizer: what does not go under it says so, in a mode or in both. */
+static void run_names_sanitizer(struct run *run) {
+  const char *name = getenv("PYUDF_SANITIZER");
+  const char *mode = run->config->mode ? run->config->mode : "";
+
+  if (!name || !*name) return;
+  snprintf(run->sanitizer, sizeof run->sanitizer, "%s/%s-sanitizer", mode,
+           name);
+  run->names.names[run->names.count++] = run->sanitizer;
+  run->names.names[run->names.count++] = run->sanitizer + strlen(mode) + 1;
+}
+
 static void run_names(struct run *run) {
   run->names.names[run->names.count++] = "sqlite";
   run->names.names[run->names.count++] =
       run->config->encoding ? run->config->encoding : "UTF-8";
   if (run->config->mode)
     run->names.names[run->names.count++] = run->config->mode;
+  run_names_sanitizer(run);
 }
 
 static void run_fini(struct run *run) {
