@@ -150,7 +150,7 @@ static inline void next_at(int line, sqlite3_stmt *statement,
 }
 
 /* argv[1], or $PYUDF_BUILD/pyudf.so, is what is tested. */
-static inline int session_main(int argc, char **argv,
+static inline void session_run(int argc, char **argv,
                                void (*const tests[])(void), size_t count) {
   static const char *const modes[] = {"process", "thread"};
   static char path[4096];
@@ -161,6 +161,12 @@ static inline int session_main(int argc, char **argv,
     mode = modes[i];
     for (size_t k = 0; k < count; k++) tests[k]();
   }
+}
+
+/* All there is: main()'s status. */
+static inline int session_main(int argc, char **argv,
+                               void (*const tests[])(void), size_t count) {
+  session_run(argc, argv, tests, count);
   return tap_done();
 }
 

@@ -56,11 +56,11 @@ static void raise_in(struct watch *watch, unsigned serial,
   enter();
   struct watch *at = list;
   while (at && at != watch) at = at->next;
-  if (at && running(watch, serial)) {
+  if (at && running(watch, serial) &&
+      !runtime->raise(atomic_load(&watch->thread),
+                      reason == WATCH_TIMEOUT ? RUNTIME_RAISE_TIMEOUT
+                                              : RUNTIME_RAISE_INTERRUPT)) {
     atomic_store(&watch->raised, reason);
-    runtime->raise(atomic_load(&watch->thread), reason == WATCH_TIMEOUT
-                                                    ? RUNTIME_RAISE_TIMEOUT
-                                                    : RUNTIME_RAISE_INTERRUPT);
   }
   forks_lock_leave(&lock);
   runtime->detach();

@@ -7,7 +7,7 @@
 ** statements call functions, and ends with the last thread engine.
 **
 ** What Python cannot interrupt is not interrupted: a call of C that does not
-** return. What swallows the exception gets it again.
+** return; nor is importlib's own code, which would keep a module locked. What swallows the exception gets it again.
 */
 #ifndef PYUDF_WATCH_H
 #define PYUDF_WATCH_H

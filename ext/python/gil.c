@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "py.h"
@@ -92,8 +93,35 @@ void gil_detach(void) {
   PyGILState_Release(held ? PyGILState_LOCKED : PyGILState_UNLOCKED);
 }
 
-void gil_raise(unsigned long thread, enum runtime_raise what) {
+/* 1 where the thread is in importlib's own code: an exception there, behind the
+** acquisition of a module's lock, would leave it locked (seen with 3.11), and
+** whoever imports that module then waits for ever. In a module's body, which may
+** not end, importlib sees to its locks. */
+static int in_importlib(unsigned long thread) {
+  static const char internal[] = "<frozen importlib";
+  PyObject *get = PySys_GetObject("_current_frames");
+  PyObject *frames = get ? PyObject_CallObject(get, NULL) : NULL;
+  PyObject *ident = PyLong_FromUnsignedLong(thread);
+  PyObject *frame =
+      frames && ident ? PyDict_GetItemWithError(frames, ident) : NULL;
+  PyObject *code = frame ? PyObject_GetAttrString(frame, "f_code") : NULL;
+  PyObject *file = code ? PyObject_GetAttrString(code, "co_filename") : NULL;
+  PyObject *text = file ? PyUnicode_EncodeFSDefault(file) : NULL;
+  const char *name = text ? PyBytes_AsString(text) : NULL;
+  int is = name && !strncmp(name, internal, sizeof internal - 1);
+  PyErr_Clear();
+  Py_XDECREF(text);
+  Py_XDECREF(file);
+  Py_XDECREF(code);
+  Py_XDECREF(ident);
+  Py_XDECREF(frames);
+  return is;
+}
+
+int gil_raise(unsigned long thread, enum runtime_raise what) {
   PyObject *const classes[] = {NULL, PyExc_KeyboardInterrupt,
                                PyExc_TimeoutError};
+  if (what != RUNTIME_RAISE_NOTHING && in_importlib(thread)) return -1;
   PyThreadState_SetAsyncExc(thread, classes[what]);
+  return 0;
 }

@@ -15,6 +15,6 @@ void gil_attach(void);
 void gil_detach(void);
 
 /* See runtime.h, raise. */
-void gil_raise(unsigned long thread, enum runtime_raise what);
+int gil_raise(unsigned long thread, enum runtime_raise what);
 
 #endif
