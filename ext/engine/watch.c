@@ -15,7 +15,10 @@
 #include "../base/clock.h"
 #include "forks.h"
 
-enum { IDLE_TICKS = 40 }; /* without a call, the thread then sleeps for good */
+enum {
+  IDLE_TICKS = 40, /* without a call, the thread then sleeps for good */
+  AGAIN_MS = 500   /* before what was raised is raised again */
+};
 
 static struct forks_lock lock = FORKS_LOCK_INIT;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
@@ -61,6 +64,7 @@ static void raise_in(struct watch *watch, unsigned serial,
                       reason == WATCH_TIMEOUT ? RUNTIME_RAISE_TIMEOUT
                                               : RUNTIME_RAISE_INTERRUPT)) {
     atomic_store(&watch->raised, reason);
+    watch->raised_ms = clock_ms();
   }
   forks_lock_leave(&lock);
   runtime->detach();
@@ -91,11 +95,13 @@ static int look(void) {
       watch->seen = serial;
       watch->seen_ms =
           clock_ms() - WATCH_MS / 2; /* when it began, on average */
+      watch->raised_ms = 0;
     }
     if (serial % 2 == 1 || !since) busy++;
     if (!since || serial % 2 == 0) continue;
     enum watch_reason reason = reason_of(watch);
     if (!reason) continue;
+    if (watch->raised_ms && clock_ms() - watch->raised_ms < AGAIN_MS) continue;
     raise_in(watch, serial, reason);
     return busy;
   }

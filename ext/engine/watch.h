@@ -7,7 +7,9 @@
 ** statements call functions, and ends with the last thread engine.
 **
 ** What Python cannot interrupt is not interrupted: a call of C that does not
-** return; nor is importlib's own code, which would keep a module locked. What swallows the exception gets it again.
+** return; nor is importlib's own code, which would keep a module locked. What
+** swallows the exception gets it again, half a second later: time for what a
+** function has to tidy up, and for the traceback to be told.
 */
 #ifndef PYUDF_WATCH_H
 #define PYUDF_WATCH_H
@@ -37,6 +39,7 @@ struct watch {
   atomic_int raised;      /* what was raised in the call under way */
   unsigned seen;          /* the watching thread's: serial at its last look */
   int64_t seen_ms;        /* and when it saw that serial first */
+  int64_t raised_ms;      /* and when it raised in that call last; 0: not yet */
 };
 
 /* Into a zeroed struct; watch_fini() before its engine goes. */
