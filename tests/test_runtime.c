@@ -283,7 +283,8 @@ static void test_eval(void) {
   ok(fails("1 +", ERR_PYTHON, "SyntaxError", NULL), "bad syntax");
   ok(!rt->version(space, &got, &err) && got.type == VALUE_TEXT &&
          !strncmp(got.data, "CPython 3.", 10),
-     "version: %.*s", (int)got.len, (const char *)got.data);
+     "version");
+  printf("# %.*s\n", (int)got.len, (const char *)got.data);
   rt->release(space);
 }
 
