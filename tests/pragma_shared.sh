@@ -1,3 +1,4 @@
 #!/bin/sh
 # Runs test_pragma_shared.c, which wants to be told where ext_pragma.c's extension lies.
-exec "$PYUDF_BUILD/tests/test_pragma_shared" "$PYUDF_BUILD/tests/.libs/ext_pragma.so"
+# shellcheck disable=SC2086 # several words, or none
+exec ${PYUDF_MEMCHECK-} "$PYUDF_BUILD/tests/test_pragma_shared" "$PYUDF_BUILD/tests/.libs/ext_pragma.so"
