@@ -396,6 +396,10 @@ void template_retire(struct template *template, pid_t pid) {
 
 int template_alive(struct template *template) {
   if (template->epoch != forks_epoch()) return 0; /* the parent's */
-  if (hung_up(template->control)) template->failed = 1;
+  /* Its end of the socket may be open in a process that it started. */
+  struct pollfd ended = {.fd = template->pidfd, .events = POLLIN};
+  if (hung_up(template->control) || poll(&ended, 1, 0) > 0) {
+    template->failed = 1;
+  }
   return !template->failed;
 }

@@ -214,7 +214,7 @@ static void run_case(const struct peer_case *c, struct resources before) {
   if (strstr(c->sql, " f(") || strstr(c->sql, "drop")) ask(db, ASK_DEFINE);
   setenv("PEER_CASE", c->play, 1);
   set("python_executable", wrapper);
-  if (c->how & TIMEOUT) set("python_timeout", "300");
+  if (c->how & TIMEOUT) set("python_timeout", "500");
   alarm(100);
   run_statement(c);
   alarm(0);

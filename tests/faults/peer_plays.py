@@ -272,7 +272,7 @@ class Template:
     def fork(self, fds):
         control = Shared(fds[0], 4096)
         me = os.getpid()
-        doomed = (POINT == 'forked' and WHAT in ('killed', 'left')
+        doomed = (POINT == 'forked' and WHAT.startswith(('killed', 'left'))
                   and not os.path.exists(FOLDER + '/done'))
         pid = os.fork()
         if pid == 0:
@@ -374,6 +374,15 @@ def left(*_):
 def hangs(*_):
     while True:
         time.sleep(1)
+
+
+@at('forked')
+def killed_holding(*_):
+    """Another process keeps the template's end of the socket open."""
+    if os.fork() == 0:
+        time.sleep(3)
+        os._exit(0)
+    killed()
 
 
 # What the template sends, or does not.
