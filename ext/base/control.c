@@ -26,7 +26,7 @@ int control_send(int fd, const struct control *message, const int *fds,
     memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * (size_t)count);
   }
   for (;;) {
-    if (sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return 0;
+    if (sendmsg(fd, &msg, MSG_NOSIGNAL) >= 0) return 0;
     if (errno != EINTR) return err_system(err, errno, "control message");
   }
 }

@@ -50,8 +50,9 @@ struct control {
 /* What a CONTROL_FORK carries. */
 enum { CONTROL_FD_SHM, CONTROL_FD_CRASH, CONTROL_FDS };
 
-/* Sends a message, with count (0 or CONTROL_FDS) descriptors. Never waits: a peer
-** that does not read is a failure. */
+/* Sends a message, with count (0 or CONTROL_FDS) descriptors. Waits where the
+** peer has not read some hundreds of them, as long as the socket's SO_SNDTIMEO
+** says. */
 int control_send(int fd, const struct control *message, const int *fds,
                  int count, struct err *err);
 

@@ -26,6 +26,8 @@
 enum {
   START_MS = 60 * 1000, /* Python and the preloads must be up by then */
   FORK_MS = 10 * 1000,
+  SEND_S =
+      2, /* it reads at once; with hundreds of messages unread it may not */
   SLICE_MS = 20
 };
 
@@ -197,6 +199,8 @@ static int start(struct template *template, const struct engine_host *host,
     err_system(&why, errno, "socketpair");
     goto done;
   }
+  struct timeval send = {.tv_sec = SEND_S};
+  setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &send, sizeof send);
   if (spawn_python(host, pair[1], log, &template->pid, &why)) goto done;
   template->pidfd = (int)syscall(SYS_pidfd_open, template->pid, 0);
   close(pair[1]);
