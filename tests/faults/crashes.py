@@ -3,7 +3,7 @@ says how; in thread mode it is the host that ends."""
 
 import signal
 
-from rig import ERROR, Ends, Gives, Raises, Tap, fault, need
+from rig import ERROR, Ends, Gives, Raises, Tap, fault, need, wait_for
 
 CRASHED = r'^python function f: worker {pid} was killed by SIG%s$'
 EXITED = r'^python function f: worker {pid} exited with status %d$'
@@ -137,8 +137,8 @@ def f(x):
 
 
 def all_gone(host):
-    left = len(host.processes())
-    need(left <= 3, 'processes after it:', left)
+    need(wait_for(lambda: len(host.processes()) <= 3), 'processes after it:',
+         len(host.processes()))
 
 
 fault('a fork bomb, then a crash', BOMB, 'f(1)', exited(1), after=all_gone)

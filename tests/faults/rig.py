@@ -220,7 +220,10 @@ class Host:
         self.process.wait()
         os.close(self._answers)
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:  # it has just ended
+                pass
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
