@@ -9,7 +9,7 @@ from ._udf import forget_decorated
 
 _ONLY_AST = 0x400  # ast.PyCF_ONLY_AST, without importing ast
 
-print_to_stderr = False  # set where sys.stdout is the host's
+print_to_stderr = False  # set where sys.stdout and sys.stdin are the host's
 
 
 def user_print(*args, sep=' ', end='\n', file=None, flush=False):
@@ -19,12 +19,19 @@ def user_print(*args, sep=' ', end='\n', file=None, flush=False):
                    file=sys.stderr if file is None else file)
 
 
+def user_input(prompt='', /):
+    """input, where standard input is the host's: it is at its end."""
+    user_print(prompt, end='', flush=True)
+    raise EOFError('EOF when reading a line')
+
+
 def user_builtins():
     """The __builtins__ of code that users wrote for SQL."""
     if not print_to_stderr:
         return builtins
     scope = dict(vars(builtins))
     scope['print'] = user_print
+    scope['input'] = user_input
     return scope
 
 

@@ -91,7 +91,7 @@ class HostTest(unittest.TestCase):
         done = subprocess.run(
             [sys.executable, '-c', DRIVER + textwrap.dedent(code)],
             env={**os.environ, 'TEST_PARENT': PARENT, **environ},
-            capture_output=True, text=True, timeout=60)
+            input='for the host\n', capture_output=True, text=True, timeout=60)
         self.stderr = done.stderr
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.split('\n')[:-1]
@@ -111,6 +111,18 @@ class Host(HostTest):
             ''')
         self.assertEqual(out, ['from the host'])
         self.assertEqual(self.stderr.split('\n')[:2], ['from f', 'from eval'])
+
+    def test_the_input_of_the_host_is_left_alone(self):
+        self.python('''
+            assert start() == 0, err.text
+            space = new(None, None)
+            r = Value()
+            assert evaluate(space, b"input('prompt')", None, 0, ctypes.byref(r),
+                            ctypes.byref(err)) == -1
+            assert err.type == b'EOFError', err.type
+            assert input() == 'for the host'
+            ''')
+        self.assertEqual(self.stderr.split('\n')[0], 'prompt')
 
     def test_the_gil_held_and_left(self):
         out = self.python('''
