@@ -171,6 +171,17 @@ for mode in MODES:
 at_close('process', 'a loop', '''
         while True: pass''', None)
 
+
+def stopped(host):
+    """A worker that is stopped from outside, and then wanted no more."""
+    empty = begin(host)
+    os.kill(int(host.value('SELECT pid()')), signal.SIGSTOP)
+    os.kill(int(host.value('SELECT pid()', 1)), signal.SIGSTOP)
+    end(host, empty)
+
+
+trial('process', 'SIGSTOP while idle, and the end', NOTHING, stopped)
+
 # ---- at import ----
 
 MODULE = '''
