@@ -319,8 +319,33 @@ static int check(const struct engine_host *host, struct err *err) {
   return 0;
 }
 
+/* The GIL, left by a host that calls us with it. */
+struct left_gil {
+  void *state; /* NULL: it was not held */
+  void (*restore)(void *);
+};
+
+/* Who has `lock` may have to wait for the GIL: nobody may wait for `lock` with
+** it. */
+static struct left_gil leave_gil(void) {
+  struct left_gil left = {0};
+  void *library = find_python();
+  int (*is_initialized)(void), (*is_held)(void);
+  void *(*save)(void);
+  *(void **)&is_initialized = symbol(library, "Py_IsInitialized");
+  *(void **)&is_held = symbol(library, "PyGILState_Check");
+  *(void **)&save = symbol(library, "PyEval_SaveThread");
+  *(void **)&left.restore = symbol(library, "PyEval_RestoreThread");
+  if (is_initialized && is_held && save && left.restore && is_initialized() &&
+      is_held()) {
+    left.state = save();
+  }
+  return left;
+}
+
 int embed_runtime(const struct engine_host *host,
                   const struct runtime **runtime, int *owned, struct err *err) {
+  struct left_gil left = leave_gil();
   forks_lock_enter(&lock); /* what it guards is the child's, too */
   int rc = python.runtime ? check(host, err) : bring_up(host, err);
   if (!rc) {
@@ -328,5 +353,6 @@ int embed_runtime(const struct engine_host *host,
     *owned = python.owned;
   }
   forks_lock_leave(&lock);
+  if (left.state) left.restore(left.state);
   return rc;
 }

@@ -232,5 +232,105 @@ class Streams(HostTest):
         self.assertEqual(self.stderr, 'f\n')
 
 
+SQLITE = '''
+import ctypes, os, sys, threading, time
+P, I = ctypes.c_void_p, ctypes.c_int
+rows = []
+
+@ctypes.PYFUNCTYPE(I, P, I, ctypes.POINTER(ctypes.c_char_p), P)
+def collect(arg, count, values, names):
+    rows.append(values[0].decode())
+    return 0
+
+class Database:
+    "A connection in thread mode; held: the GIL is kept during calls."
+    def __init__(self, held):
+        kind = ctypes.PyDLL if held else ctypes.CDLL
+        self.lib, self.db = kind('libsqlite3.so.0'), P()
+        self.lib.sqlite3_open(b':memory:', ctypes.byref(self.db))
+        self.lib.sqlite3_enable_load_extension(self.db, 1)
+        path = os.environ['PYUDF_BUILD'] + '/pyudf'
+        assert self.lib.sqlite3_load_extension(
+            self.db, path.encode(), None, None) == 0
+        self.run('PRAGMA python_execution_mode = thread')
+
+    def run(self, sql):
+        error = ctypes.c_char_p()
+        if self.lib.sqlite3_exec(self.db, sql.encode(), collect, None,
+                                 ctypes.byref(error)):
+            rows.append(error.value.decode())
+
+    def close(self):
+        assert self.lib.sqlite3_close(self.db) == 0
+
+UP_TO = ('(WITH RECURSIVE c(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM c'
+         ' WHERE x < %d) SELECT x FROM c)')
+'''
+
+
+class Threads(HostTest):
+    def both(self, code):
+        return self.python(SQLITE + textwrap.dedent(code))
+
+    # A long statement must not keep the host's own threads from Python for longer
+    # than a thread of Python's would: counted beside one, as machines are busy.
+    def test_a_statement_shares_the_gil(self):
+        out = self.both('''
+            SECONDS = 1.5
+            db = Database(False)
+            db.run("SELECT python_define('f', 'lambda x: x + 1')")
+            stop = False
+            def statement():
+                while not stop: db.run('SELECT sum(f(x)) FROM ' + UP_TO % 20000)
+            def plain():
+                while not stop: sum(x + 1 for x in range(20000))
+            def turns():
+                until, count = time.monotonic() + SECONDS, 0
+                while time.monotonic() < until:
+                    time.sleep(0)
+                    count += 1
+                return count
+            def beside(busy):
+                global stop
+                stop, counts = False, []
+                first = threading.Thread(target=busy)
+                others = [threading.Thread(
+                    target=lambda: counts.append(turns())) for _ in range(2)]
+                for t in [first] + others: t.start()
+                for t in others: t.join()
+                stop = True
+                first.join()
+                return min(counts)
+            ours, pythons = beside(statement), beside(plain)
+            print(set(rows[2:]), ours > 0, ours * 3 >= pythons,
+                  '' if ours * 3 >= pythons else (ours, pythons))
+            db.close()
+            ''')
+        self.assertEqual(out, ["{'200030000'} True True "])
+
+    # A thread that waits for the extension with the GIL, while another, in Python
+    # on the extension's behalf, waits for the GIL: neither went on.
+    def test_the_gil_held_in_two_threads(self):
+        for first, second in (True, True), (True, False):
+            out = self.both(f'''
+                sys.setswitchinterval(1e-6)
+                start = threading.Barrier(2)
+                dbs = [Database({first}), Database({second})]
+                def use(db):
+                    start.wait()
+                    db.run("SELECT python_define('f', 'lambda x: time.sleep(0)"
+                           " or x + 1')")
+                    for _ in range(5):
+                        db.run('SELECT sum(f(x)) FROM ' + UP_TO % 100)
+                threads = [threading.Thread(target=use, args=[db]) for db in dbs]
+                for t in threads: t.start()
+                for t in threads: t.join()
+                for db in dbs: db.close()
+                print(sorted(rows))
+                ''')
+            self.assertEqual(out, [str(sorted(
+                ['thread'] * 2 + ['f'] * 2 + ['5150'] * 10))])
+
+
 if __name__ == '__main__':
     tap.main()
