@@ -261,6 +261,12 @@ static void test_broken(struct session *s, const char *how, int crashes) {
   }
   int64_t pid = call_int(s, fine, 0);
   ok(pid > 0, "%s: %s: the other function works", s->mode, how);
+  if (crashes) {
+    ok(call(s, broken, &argv, 1, &result, &err) &&
+           error_has(&err, ERR_CRASH, "SIGABRT"),
+       "%s: it is tried once more, by who wants it", s->mode);
+    pid = call_int(s, fine, 0);
+  }
   for (int i = 0; i < 2; i++) {
     ok(call(s, broken, &argv, 1, &result, &err) &&
            error_has(&err, crashes ? ERR_CRASH : ERR_PYTHON,
@@ -268,10 +274,14 @@ static void test_broken(struct session *s, const char *how, int crashes) {
        "%s: the broken one says so", s->mode);
   }
   ok(call_int(s, fine, 0) == pid, "%s: and costs no worker", s->mode);
-  unlink(path);
-  if (!crashes) {
-    ok(call_int(s, broken, 5) == 5, "%s: it is mended with its cause", s->mode);
+  if (crashes) {
+    s->settings.epoch++;
+    ok(call(s, fine, &argv, 1, &result, &err) &&
+           error_has(&err, ERR_CRASH, "SIGABRT"),
+       "%s: the same with other settings", s->mode);
   }
+  unlink(path);
+  ok(call_int(s, broken, 5) == 5, "%s: it is mended with its cause", s->mode);
 }
 
 static int count_entries(const char *path) {

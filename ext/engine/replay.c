@@ -1,10 +1,12 @@
 /* replay.c - a session's definitions, made again in an engine: see replay.h */
 #include "replay.h"
 
+enum { CRASHES_MAX = 2 };
+
 void replay_restart(struct replay *replay) {
   uint32_t kept = 0;
   for (uint32_t i = 0; i < replay->count; i++) {
-    if (replay->broken[i].crashed) replay->broken[kept++] = replay->broken[i];
+    if (replay->broken[i].crashes) replay->broken[kept++] = replay->broken[i];
   }
   replay->count = kept;
   replay->made = 0;
@@ -17,7 +19,7 @@ static uint32_t find(const struct replay *replay, uint32_t id) {
 }
 
 /* Where there are more than we can note, the oldest is tried again. */
-static void note(struct replay *replay, uint32_t id, int crashed) {
+static void note(struct replay *replay, uint32_t id, uint32_t crashes) {
   uint32_t i = find(replay, id);
   if (i == REPLAY_BROKEN_MAX) {
     replay_forget(replay, replay->broken[0].id);
@@ -25,7 +27,7 @@ static void note(struct replay *replay, uint32_t id, int crashed) {
   }
   if (i == replay->count) replay->count++;
   replay->broken[i].id = id;
-  replay->broken[i].crashed = crashed;
+  replay->broken[i].crashes = crashes;
 }
 
 void replay_forget(struct replay *replay, uint32_t id) {
@@ -68,7 +70,8 @@ int replay_mend(struct replay *replay, const struct engine_program *program,
                 uint32_t id, replay_make make, void *engine, struct err *err) {
   uint32_t at = find(replay, id);
   if (at == replay->count) return 0;
-  if (replay->broken[at].crashed) {
+  uint32_t crashes = replay->broken[at].crashes;
+  if (crashes >= CRASHES_MAX) {
     return err_set(err, ERR_CRASH,
                    "its definition crashed the worker when it was made again: "
                    "define it anew");
@@ -80,7 +83,7 @@ int replay_mend(struct replay *replay, const struct engine_program *program,
   }
   struct err why = {0};
   if (definition && make(engine, definition, &why)) {
-    if (why.code == ERR_CRASH) note(replay, id, 1);
+    if (why.code == ERR_CRASH) note(replay, id, crashes + 1);
     err_take(err, &why);
     return -1;
   }

@@ -4,8 +4,9 @@
 ** definitions. They are made in order before the next call. One that fails then
 ** (its file has changed, it crashes the worker) must not take the others with
 ** it: it is noted as broken, and the error is that of whoever calls one of its
-** functions. One that raised is tried again at such a call; one that crashed a
-** worker is not, as that would be a new worker for every statement.
+** functions. One that raised is tried again at such a call; one in which a worker
+** died is too, but only once, as somebody else may have killed it: more would be a
+** new worker for every statement.
 */
 #ifndef PYUDF_REPLAY_H
 #define PYUDF_REPLAY_H
@@ -22,7 +23,7 @@ struct replay {
   uint32_t count;
   struct {
     uint32_t id;
-    int crashed;
+    uint32_t crashes; /* workers that died in it */
   } broken[REPLAY_BROKEN_MAX];
 };
 
@@ -30,7 +31,8 @@ struct replay {
 typedef int (*replay_make)(void *engine, const struct definition *definition,
                            struct err *err);
 
-/* A fresh worker or space: all has to be made anew, but for what crashed one. */
+/* A fresh worker or space: all has to be made anew, but for what crashed one:
+** that waits for a call of its own. */
 void replay_restart(struct replay *replay);
 
 /* All of the program that was not made. -1 where the engine was lost in it, or
