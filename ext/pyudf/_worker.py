@@ -41,6 +41,9 @@ def template(path, modules):
             print(f'it did not get past importing {name.strip()} '
                   '(python_preload)', file=sys.stderr)
             importlib.import_module(name.strip())
+    # Until a worker has its handler: the default is to die of it. A call that is
+    # to end that early is ended by killing the worker.
+    signal.signal(_runtime.alarm_signal, signal.SIG_IGN)
     gc.collect()
     gc.freeze()  # what is there now stays shared with the workers
     _runtime.forkserver(path)

@@ -61,6 +61,9 @@ void announce(struct actor *actor, const struct link *link, const char *sql) {
            "step %llu, %s, link %d (%s): %.250s",
            (unsigned long long)actor->step, actor->deed, link->id,
            link->thread_mode ? "thread" : "process", sql);
+  for (char *at = board->what[actor->id]; *at; at++) {
+    if (*at == '\n') *at = ' ';
+  }
   board->alive_ms[actor->id] = now_ms();
   statements++;
 }

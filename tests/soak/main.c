@@ -188,7 +188,10 @@ static int host(void) {
   if (options.modes & 2) before.descriptors++;
   long long began = now_ms();
   int round = 0;
+  long long until = began + options.seconds * 1000LL;
+  /* Where a round takes longer than it should, there are fewer of them. */
   for (; round < options.rounds && !soak_stopped(); round++) {
+    if (round && now_ms() >= until) break;
     make_file();
     board->quiet = 0;
     actors_run(began + options.seconds * 1000LL * (round + 1) / options.rounds,
