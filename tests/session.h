@@ -30,7 +30,10 @@ static inline const char *ask_in(sqlite3 *db, const char *sql,
     while (rc == SQLITE_ROW) rc = sqlite3_step(statement);
   }
   if (rc != SQLITE_DONE && rc != SQLITE_OK) {
+    /* The text is the connection's, which other threads may be using. */
+    sqlite3_mutex_enter(sqlite3_db_mutex(db));
     snprintf(text, ASKED, "error %d: %s", rc, sqlite3_errmsg(db));
+    sqlite3_mutex_leave(sqlite3_db_mutex(db));
   }
   sqlite3_finalize(statement);
   return text;
