@@ -12,7 +12,8 @@
 **   CONTROL_ALARM   host to template: CONTROL_ALARM_SIGNAL for the worker pid,
 **                   which then looks into the shared memory (shm_alarm_get)
 **   CONTROL_RETIRE  host to template: the worker pid was told to quit; SIGKILL
-**                   after CONTROL_GRACE_MS
+**                   after CONTROL_GRACE_MS, or once CONTROL_RETIRED_MAX others
+**                   were told later
 **
 ** The host's end closing means: kill all workers, and exit.
 */
@@ -34,7 +35,8 @@ enum control_type {
 
 enum {
   CONTROL_FD = 3, /* the template's end, in the template */
-  CONTROL_GRACE_MS = 1000
+  CONTROL_GRACE_MS = 1000,
+  CONTROL_RETIRED_MAX = 64 /* processes that only end never pile up */
 };
 
 struct control {

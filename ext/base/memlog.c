@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,7 +16,7 @@ int memlog_open(const char *name, struct err *err) {
       !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
     return fd;
   }
-  err_system(err, errno, "memory file");
+  err_system(err, errno, "shared memory: a memory file");
   if (fd >= 0) close(fd);
   return -1;
 }
@@ -28,4 +31,24 @@ size_t memlog_tail(int fd, char *text, size_t size) {
   if (len < 0) len = 0;
   text[len] = 0;
   return (size_t)len;
+}
+
+char *memlog_words(int fd) {
+  char text[4096];
+  size_t len = memlog_tail(fd, text, sizeof text);
+  while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' ')) len--;
+  if (!len) return NULL;
+  text[len] = 0;
+  char *fatal = strstr(text, "Fatal Python error: ");
+  if (!fatal) {
+    char *line = strrchr(text, '\n');
+    return strdup(line ? line + 1 : text);
+  }
+  fatal[strcspn(fatal, "\n")] = 0;
+  const char *home = getenv("PYTHONHOME");
+  char *words;
+  return asprintf(&words, "%s%s%s%s", fatal, home ? " (PYTHONHOME is " : "",
+                  home ? home : "", home ? ")" : "") < 0
+             ? NULL
+             : words;
 }

@@ -20,4 +20,8 @@ int memlog_open(const char *name, struct err *err);
 ** many. */
 size_t memlog_tail(int fd, char *text, size_t size);
 
+/* The line of a Python's that says why it ended: its fatal error, else the last
+** one. New (malloc), or NULL. */
+char *memlog_words(int fd);
+
 #endif

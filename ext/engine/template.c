@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/clock.h"
@@ -84,18 +85,6 @@ static char *key_new(const struct engine_host *host) {
              settings->executable, host->package_parent, settings->path,
              settings->preload);
   return buf_take(&key);
-}
-
-/* The template's own words while it came up: the last line of them, as that
-** says what was wrong. New (malloc), or NULL. */
-static char *last_words(int log) {
-  char text[4096];
-  size_t len = memlog_tail(log, text, sizeof text);
-  while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' ')) len--;
-  if (!len) return NULL;
-  text[len] = 0;
-  char *line = strrchr(text, '\n');
-  return strdup(line ? line + 1 : text);
 }
 
 /* 1 once the other end is closed. */
@@ -216,7 +205,7 @@ static int start(struct template *template, const struct engine_host *host,
     kill_template(template, pair[0]); /* it may be no Python, and stay */
   }
   if (rc && !why.code) {
-    char *words = last_words(log);
+    char *words = memlog_words(log);
     err_set(&why, ERR_SYSTEM, "%s", words ? words : "it ended at its start");
     free(words);
   }
@@ -238,8 +227,12 @@ done:
   return rc;
 }
 
+/* shutdown(): a forked child of the host's may have the socket, too. */
 static void template_free(struct template *template) {
-  if (template->control >= 0) close(template->control);
+  if (template->control >= 0) {
+    shutdown(template->control, SHUT_RDWR);
+    close(template->control);
+  }
   if (template->pidfd >= 0) close(template->pidfd);
   pthread_mutex_destroy(&template->lock);
   free(template->key);
@@ -272,27 +265,54 @@ static struct template *list_get(char *key) {
   return template;
 }
 
-int template_get(const struct engine_host *host, struct template **out,
-                 struct err *err) {
+/* Others may start it, or wait for its answer; each of them for a bounded time. */
+static int lock_it(struct template *template, const struct engine_host *host,
+                   struct err *err) {
+  for (;;) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += SLICE_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    if (!pthread_mutex_clocklock(&template->lock, CLOCK_MONOTONIC, &until)) {
+      return 0;
+    }
+    if (host->interrupted(host->arg)) {
+      return err_set(err, ERR_INTERRUPT, "interrupted");
+    }
+  }
+}
+
+/* The listed one, or a new one; one that has died is not listed after. */
+static int get_once(const struct engine_host *host, struct template **out,
+                    struct err *err) {
   char *key = key_new(host);
   struct template *template = key ? list_get(key) : NULL;
   if (!template) return err_nomem(err);
-  pthread_mutex_lock(&template->lock);
-  int rc = 0;
-  if (template->control < 0) {
+  int rc = lock_it(template, host, err);
+  int locked = !rc;
+  if (locked && template->control < 0) {
     rc = template->failed
              ? err_set(err, ERR_SYSTEM, "python_executable %s: it ended",
                        host->settings->executable)
              : start(template, host, err);
     if (rc) template->failed = 1;
   }
-  pthread_mutex_unlock(&template->lock);
+  if (locked) pthread_mutex_unlock(&template->lock);
   if (rc) {
     template_put(template);
   } else {
     *out = template;
   }
   return rc;
+}
+
+int template_get(const struct engine_host *host, struct template **out,
+                 struct err *err) {
+  if (get_once(host, out, err)) return -1;
+  if (template_alive(*out)) return 0;
+  template_put(*out); /* nobody had noticed yet */
+  return get_once(host, out, err);
 }
 
 void template_put(struct template *template) {
@@ -352,7 +372,7 @@ int template_fork(struct template *template, const struct engine_host *host,
   fds[CONTROL_FD_CRASH] = crash_fd;
   struct control reply = {0};
   struct err why = {0};
-  pthread_mutex_lock(&template->lock);
+  if (lock_it(template, host, err)) return -1;
   int came = ask_fork(template, host, fds, &reply, &why);
   if (came <= 0 && why.code != ERR_INTERRUPT) {
     template->failed = 1;
@@ -401,9 +421,8 @@ void template_retire(struct template *template, pid_t pid) {
 int template_alive(struct template *template) {
   if (template->epoch != forks_epoch()) return 0; /* the parent's */
   /* Its end of the socket may be open in a process that it started. */
-  struct pollfd ended = {.fd = template->pidfd, .events = POLLIN};
-  if (hung_up(template->control) || poll(&ended, 1, 0) > 0) {
-    template->failed = 1;
-  }
+  struct pollfd fds[] = {{.fd = template->control},
+                         {.fd = template->pidfd, .events = POLLIN}};
+  if (poll(fds, 2, 0) > 0) template->failed = 1;
   return !template->failed;
 }

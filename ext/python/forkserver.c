@@ -41,6 +41,7 @@ struct child {
   struct child *next;
   pid_t pid;
   int64_t deadline_ms; /* SIGKILL then; 0: not retired */
+  int killed;          /* 1: by us */
   struct shm_control *control;
 };
 
@@ -60,7 +61,7 @@ _Noreturn static void become_worker(const int fds[CONTROL_FDS]) {
   if (getppid() != server.pid) _exit(1); /* it died before the prctl */
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl(PR_SET_NAME, "pyudf-worker");
-  setpgid(0, 0); /* what it signals as a group is not the template */
+  setpgid(0, 0);   /* what it signals as a group is not the template */
   close(CONTROL_FD);
   close(server.signals);
   if (server.host >= 0) close(server.host);
@@ -72,6 +73,7 @@ _Noreturn static void become_worker(const int fds[CONTROL_FDS]) {
 
 /* A new child for the two descriptors; its pid, or -errno. */
 static pid_t fork_child(const int fds[CONTROL_FDS]) {
+  if (fds[CONTROL_FD_SHM] < 0 || fds[CONTROL_FD_CRASH] < 0) return -EMFILE;
   struct child *child = calloc(1, sizeof *child);
   if (!child) return -ENOMEM;
   child->control = shm_control_open(fds[CONTROL_FD_SHM], NULL);
@@ -101,9 +103,10 @@ static pid_t fork_child(const int fds[CONTROL_FDS]) {
 }
 
 /* The worker, and what it has started. */
-static void kill_group(pid_t pid) {
-  kill(-pid, SIGKILL);
-  kill(pid, SIGKILL); /* where it was not a leader yet */
+static void kill_group(struct child *child) {
+  child->killed = 1;
+  kill(-child->pid, SIGKILL);
+  kill(child->pid, SIGKILL); /* where it was not a leader yet */
 }
 
 static void reap(void) {
@@ -142,12 +145,25 @@ static int keep_deadlines(void) {
     if (!child->deadline_ms) continue;
     int64_t left = child->deadline_ms - now;
     if (left <= 0) {
-      kill_group(child->pid);
+      kill_group(child);
       left = CONTROL_GRACE_MS;
     }
     if (next < 0 || left < next) next = left;
   }
   return (int)next;
+}
+
+/* Of more than CONTROL_RETIRED_MAX that have been told to quit, the one that was
+** told first is not waited for. */
+static void bound_retired(void) {
+  struct child *oldest = NULL;
+  int count = 0;
+  for (struct child *child = server.children; child; child = child->next) {
+    if (!child->deadline_ms || child->killed) continue;
+    count++;
+    if (!oldest || child->deadline_ms <= oldest->deadline_ms) oldest = child;
+  }
+  if (count > CONTROL_RETIRED_MAX) kill_group(oldest);
 }
 
 static void drain_signals(void) {
@@ -160,7 +176,7 @@ static void drain_signals(void) {
 ** them may not do so; but what cannot be killed is not waited for. */
 _Noreturn static void finish(int host_died) {
   for (struct child *child = server.children; child; child = child->next) {
-    if (host_died || !child->deadline_ms) kill_group(child->pid);
+    if (host_died || !child->deadline_ms) kill_group(child);
   }
   int64_t until = clock_ms() + 2 * CONTROL_GRACE_MS;
   for (;;) {
@@ -189,11 +205,12 @@ static void serve_control(void) {
                             .seq = message.seq};
     control_send(CONTROL_FD, &reply, NULL, 0, NULL);
   } else if (message.type == CONTROL_KILL && child) {
-    kill_group(child->pid);
+    kill_group(child);
   } else if (message.type == CONTROL_ALARM && child) {
     kill(child->pid, CONTROL_ALARM_SIGNAL);
   } else if (message.type == CONTROL_RETIRE && child) {
     child->deadline_ms = clock_ms() + CONTROL_GRACE_MS;
+    bound_retired();
   }
   for (int i = 0; i < CONTROL_FDS; i++) {
     if (fds[i] >= 0) close(fds[i]);

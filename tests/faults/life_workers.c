@@ -1,0 +1,303 @@
+/* life_workers.c - the life of workers and of their template, in a host that goes on
+**
+** Whatever ends them, it is one error of one statement at most in each
+** connection, and the next statement has a worker again. Process mode only: in
+** thread mode there is nobody to kill.
+*/
+
+#include "host.h"
+
+#define DIED                                                            \
+  "worker [0-9]+ (died with the process that started it|was killed by " \
+  "SIGKILL)$"
+
+/* One error that says how it died, and then a fresh worker. */
+static void dies_once(sqlite3 *db, const char *how) {
+  matches(db, "SELECT python_eval('1')", how);
+  works(db);
+}
+
+static void *eval(void *db) {
+  char *text = malloc(ASKED);
+  return (void *)(uintptr_t)ask_in(
+      db, "SELECT python_eval('__import__(\"time\").sleep(300)')", text);
+}
+
+/* `run`, while a call is under way; what the call says then. */
+static void during_call(sqlite3 *db, void (*run)(sqlite3 *, long), long pid,
+                        const char *pattern) {
+  pthread_t thread;
+  void *text = NULL;
+  regex_t regex;
+  pthread_create(&thread, NULL, eval, db);
+  pause_ms(200);
+  run(db, pid);
+  pthread_join(thread, &text);
+  regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB);
+  ok(!regexec(&regex, text, 0, NULL, 0), "the call: %s", (char *)text);
+  regfree(&regex);
+  free(text);
+}
+
+static void kill_it(sqlite3 *db, long pid) {
+  (void)db;
+  kill_one(pid, SIGKILL);
+}
+
+static void kill_workers_too(sqlite3 *db, long pid) {
+  (void)db;
+  char path[64];
+  int child;
+  snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
+  FILE *file = fopen(path, "re");
+  kill_one(pid, SIGKILL);
+  while (file && fscanf(file, "%d", &child) == 1) kill_one(child, SIGKILL);
+  if (file) fclose(file);
+}
+
+static void worker_killed_idle(void) {
+  sqlite3 *witness = witness_open(), *db = open_db();
+  for (int i = 0; i < 3; i++) {
+    long worker = worker_of(db);
+    kill_one(worker, SIGKILL);
+    if (i == 1) pause_ms(100);
+    dies_once(db,
+              "^error 1: python_eval: worker [0-9]+ was killed by SIGKILL$");
+    ok(worker_of(db) != worker, "another worker");
+  }
+  close_db(db);
+  witness_close(witness);
+}
+
+static void worker_killed_in_a_call(void) {
+  sqlite3 *witness = witness_open(), *db = open_db();
+  during_call(db, kill_it, worker_of(db),
+              "worker [0-9]+ was killed by SIGKILL$");
+  works(db);
+  close_db(db);
+  witness_close(witness);
+}
+
+static void worker_closed_after_it_died(void) {
+  sqlite3 *db = open_db();
+  kill_one(worker_of(db), SIGKILL);
+  close_db(db);
+}
+
+static void worker_stopped(void) {
+  sqlite3 *witness = witness_open(), *db = open_db();
+  ask(db, "PRAGMA python_timeout=300");
+  kill_one(worker_of(db), SIGSTOP);
+  matches(db, "SELECT python_eval('1')",
+          "timed out after 300 ms, and did not "
+          "end: its worker was killed$");
+  works(db);
+  kill_one(worker_of(db), SIGSTOP);
+  close_db(db);
+  witness_close(witness);
+}
+
+/* Sessions that share a template all lose their workers with it. */
+static void template_killed_idle(void) {
+  sqlite3 *db = open_db(), *other = open_db();
+  works(db);
+  works(other);
+  ok(template_of(db) == template_of(other), "one template for both");
+  kill_one(template_of(db), SIGKILL);
+  pause_ms(50);
+  dies_once(db, DIED);
+  dies_once(other, DIED);
+  ok(template_of(db) == template_of(other), "another one for both");
+  close_db(db);
+  close_db(other);
+}
+
+/* A connection that had no worker loses nothing. */
+static void template_killed_before_the_first_call(void) {
+  sqlite3 *db = open_db(), *idle = open_db();
+  kill_one(template_of(db), SIGKILL);
+  pause_ms(50);
+  works(idle);
+  dies_once(db, DIED);
+  close_db(db);
+  close_db(idle);
+}
+
+static void template_killed_in_a_call(void) {
+  sqlite3 *db = open_db(), *other = open_db();
+  works(other);
+  during_call(db, kill_it, template_of(db), DIED);
+  works(db);
+  dies_once(other, DIED);
+  close_db(db);
+  close_db(other);
+}
+
+static void all_killed_in_a_call(void) {
+  sqlite3 *db = open_db(), *other = open_db();
+  works(other);
+  during_call(db, kill_workers_too, template_of(db), DIED);
+  works(db);
+  dies_once(other, DIED);
+  close_db(db);
+  close_db(other);
+}
+
+/* At some moment of a fork: another one each time. */
+static void *kill_after(void *arg) {
+  long *what = arg;
+  struct timespec some = {0, what[1] * 100000};
+  nanosleep(&some, NULL);
+  kill_one(what[0], SIGKILL);
+  return NULL;
+}
+
+static void template_killed_at_a_fork(void) {
+  sqlite3 *keeper = open_db();
+  int odd = 0;
+  for (long i = 0; i < 40; i++) {
+    long what[2] = {template_of(keeper), i};
+    sqlite3 *db = open_db();
+    pthread_t thread;
+    pthread_create(&thread, NULL, kill_after, what);
+    const char *got = ask(db, "SELECT python_eval('6 * 7')");
+    if (strcmp(got, "42") &&
+        !strstr(got, "the process that starts workers died") &&
+        !strstr(got, "died with the process that started it") &&
+        !strstr(got, "was killed by SIGKILL")) {
+      odd++;
+      printf("# %s\n", got);
+    }
+    pthread_join(thread, NULL);
+    if (!gone(what[0])) odd++;
+    ask(db, "SELECT python_eval('1')");
+    works(db);
+    if (strcmp(ask(keeper, "SELECT python_eval('1')"), "1")) works(keeper);
+    close_db(db);
+  }
+  ok(!odd, "every error says what died");
+  close_db(keeper);
+}
+
+/* The template does not answer: who wants a worker waits for a bounded time. */
+static void template_stopped(void) {
+  sqlite3 *db = open_db(), *fresh = open_db();
+  long template = template_of(db);
+  kill_one(template, SIGSTOP);
+  works(db);
+  int64_t began = now_ms();
+  matches(fresh, "SELECT python_eval('1')",
+          "^error 1: python_eval: the process that starts workers does not "
+          "answer: it was killed$");
+  ok(now_ms() - began < 30000, "a bounded wait");
+  works(fresh);
+  ok(gone(template), "it is gone");
+  dies_once(db, DIED);
+  close_db(fresh);
+  close_db(db);
+}
+
+static void *interrupt(void *db) {
+  pause_ms(300);
+  sqlite3_interrupt(db);
+  return NULL;
+}
+
+/* And an interrupt ends that wait, with nothing lost. */
+static void interrupted_with_template_stopped(void) {
+  sqlite3 *witness = witness_open(), *fresh = open_db();
+  long template = template_of(witness);
+  kill_one(template, SIGSTOP);
+  pthread_t thread;
+  pthread_create(&thread, NULL, interrupt, fresh);
+  int64_t began = now_ms();
+  is(fresh, "SELECT python_eval('1')", "error 9: interrupted");
+  ok(now_ms() - began < 8000, "it did not wait for the template");
+  pthread_join(thread, NULL);
+  kill_one(template, SIGCONT);
+  works(fresh); /* and not the worker that nobody waits for any more */
+  ok(template_of(fresh) == template, "the template goes on");
+  close_db(fresh);
+  witness_close(witness);
+}
+
+/* Many messages that nobody reads must not hold the host up. */
+static void template_stopped_for_long(void) {
+  enum { MANY = 40 };
+  sqlite3 *dbs[MANY];
+  for (int i = 0; i < MANY; i++) {
+    dbs[i] = open_db();
+    ask(dbs[i], "PRAGMA python_timeout=1");
+    ask(dbs[i], "SELECT python_eval('1')");
+  }
+  long template = template_of(dbs[0]);
+  kill_one(template, SIGSTOP);
+  alarm(60);
+  for (int i = 0; i < MANY; i++) close_db(dbs[i]);
+  kill_one(template, SIGCONT);
+  alarm(0);
+  ok(gone(template), "it ends once it goes on");
+}
+
+/* Processes that only end: at most 64 of them, and no more. */
+static void many_that_end_slowly(void) {
+  enum { MANY = 300, MOST = 64 + 16 };
+  sqlite3 *keeper = open_db();
+  long template = template_of(keeper);
+  char path[64];
+  int most = 0;
+  snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", template,
+           template);
+  setenv("PYUDF_EXECUTION_MODE", mode, 1);
+  for (int i = 0; i < MANY; i++) {
+    sqlite3 *db = NULL;
+    sqlite3_open(":memory:", &db);
+    load(db);
+    const char *got =
+        ask(db,
+            "SELECT python_define('import time\n"
+            "from pyudf import udf, ScalarFunction\n"
+            "class F(ScalarFunction):\n  def eval(self, x): return x\n"
+            "  def close(self): time.sleep(300)\nf = udf(F())')");
+    if (strcmp(got, "f")) ok(0, "defined: %s", got);
+    sqlite3_close(db);
+    FILE *file = fopen(path, "re");
+    int pid, count = 0;
+    while (file && fscanf(file, "%d", &pid) == 1) count++;
+    if (file) fclose(file);
+    if (count > most) most = count;
+  }
+  ok(most > 20 && most <= MOST, "at most %d processes at a time", most);
+  ok(template_of(keeper) == template, "the template goes on");
+  close_db(keeper);
+}
+
+static const struct host hosts[] = {
+    {"the worker is killed while idle", THE_STATEMENT, NULL, worker_killed_idle,
+     0, 0},
+    {"the worker is killed in a call", THE_STATEMENT, NULL,
+     worker_killed_in_a_call, 0, 0},
+    {"the worker is killed, the connection closed", NOTHING, NULL,
+     worker_closed_after_it_died, 0, 0},
+    {"the worker is stopped", THE_STATEMENT, NULL, worker_stopped, 0, 0},
+    {"the template is killed while idle", "a statement of each connection",
+     NULL, template_killed_idle, 0, 0},
+    {"the template is killed before the first call", NOTHING, NULL,
+     template_killed_before_the_first_call, 0, 0},
+    {"the template is killed in a call", "a statement of each connection", NULL,
+     template_killed_in_a_call, 0, 0},
+    {"the template and all workers are killed",
+     "a statement of each connection", NULL, all_killed_in_a_call, 0, 0},
+    {"the template is killed at a fork", "a statement of each connection", NULL,
+     template_killed_at_a_fork, 0, 0},
+    {"the template is stopped", "a statement of each connection", NULL,
+     template_stopped, 0, 0},
+    {"an interrupt while the template is stopped", THE_STATEMENT, NULL,
+     interrupted_with_template_stopped, 0, 0},
+    {"the template is stopped, connections close", NOTHING, NULL,
+     template_stopped_for_long, 0, 0},
+    {"300 workers that end slowly", NOTHING, NULL, many_that_end_slowly, 0,
+     NOT_SANITIZED},
+};
+
+HOSTS_MAIN(hosts)
