@@ -10,7 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "memfile.h"
+
 int memlog_open(const char *name, struct err *err) {
+  if (memfile_check(MEMLOG_MAX, err)) return -1;
   int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd >= 0 && !ftruncate(fd, MEMLOG_MAX) &&
       !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "memfile.h"
+
 enum {
   SHM_MAGIC = 0x50595544, /* "PYUD" */
   SHM_VERSION = 1,
@@ -18,14 +20,24 @@ static const size_t file_size = SHM_CONTROL_SIZE + 2 * (size_t)SHM_RING_SIZE;
 
 _Static_assert(sizeof(struct shm_control) <= 4096, "one page for the template");
 
+/* A signal of the host's may come at any time. */
+static int allocate(int fd) {
+  int failed;
+  do {
+    failed = posix_fallocate(fd, 0, (off_t)file_size);
+  } while (failed == EINTR);
+  return failed;
+}
+
 int shm_create(int *out, struct err *err) {
+  if (memfile_check(file_size, err)) return -1;
   int fd = memfd_create("pyudf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return err_system(err, errno, "shared memory: memfd_create");
   int rc = -1;
   /* Allocates: ENOSPC here rather than SIGBUS later. */
   if (ftruncate(fd, (off_t)file_size)) {
     err_system(err, errno, "shared memory: ftruncate");
-  } else if ((errno = posix_fallocate(fd, 0, (off_t)file_size)) != 0) {
+  } else if ((errno = allocate(fd)) != 0) {
     err_system(err, errno, "shared memory: posix_fallocate");
   } else if (fcntl(fd, F_ADD_SEALS,
                    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {

@@ -17,17 +17,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <wchar.h>
 
+#include "../base/memlog.h"
 #include "forks.h"
 #include "spawn.h"
 
 enum {
   VERSION_MIN = 311,
   ANSWER_MAX = 64 * 1024,
-  ANSWER_MS = 30 * 1000 /* for a Python to come up and say what it is */
+  ANSWER_MS = 30 * 1000, /* for a Python to come up and say what it is */
+  REAP_MS = 1000,        /* and to end after that */
+  REAP_SLICE_MS = 2,
+  ROOM_MIB = 32 /* of addresses, for a Python that comes up */
 };
 
 static const char instead[] = "; PRAGMA python_execution_mode=process works";
@@ -110,6 +117,17 @@ static int read_all(int fd, struct buf *text, int ms) {
   }
 }
 
+/* What was asked has said all, and ends. It is this process's child where that is
+** init (a container's first program) or a subreaper: then nobody but us may know
+** that it is to be waited for. */
+static void reap(pid_t pid) {
+  for (int ms = 0;; ms += REAP_SLICE_MS) {
+    if (waitpid(pid, NULL, WNOHANG | __WALL) != 0) return;
+    if (ms >= REAP_MS) kill(pid, SIGKILL); /* ours: the number is its own */
+    poll(NULL, 0, REAP_SLICE_MS);
+  }
+}
+
 /* Asks the executable for its version and its libpython: "3.11.7\n/path\n", the
 ** path empty where there is none. New text (malloc), or NULL and err set. */
 static char *ask_executable(const struct engine_host *host, struct err *err) {
@@ -135,13 +153,14 @@ static char *ask_executable(const struct engine_host *host, struct err *err) {
     return NULL;
   }
   char **envp = spawn_environment(1);
+  int log = memlog_open("pyudf-start", NULL);
   struct spawn spawn = {.path = executable,
                         .argv = (char *const *)(uintptr_t)argv,
                         .envp = envp,
-                        .fds = {-1, ends[1], -1, -1, -1}};
+                        .fds = {-1, ends[1], log, -1, -1}};
   struct err why = {0};
   struct buf answer = {0};
-  pid_t pid;
+  pid_t pid = 0;
   int rc = envp ? spawn_run(&spawn, &pid, &why) : err_nomem(&why);
   free(envp);
   close(ends[1]);
@@ -150,9 +169,14 @@ static char *ask_executable(const struct engine_host *host, struct err *err) {
     rc = err_set(&why, ERR_SYSTEM, "it is not a working Python");
   }
   close(ends[0]);
+  if (pid > 0) reap(pid);
   if (!rc && (!answer.len || !memchr(answer.data, '\n', answer.len))) {
-    rc = err_set(&why, ERR_SYSTEM, "it is not a working Python");
+    char *words = log >= 0 ? memlog_words(log) : NULL;
+    rc = err_set(&why, ERR_SYSTEM, "it is not a working Python%s%s",
+                 words ? ": " : "", words ? words : "");
+    free(words);
   }
+  if (log >= 0) close(log);
   char *text = NULL;
   if (rc) {
     err_set(err, ERR_SYSTEM, "python_executable %s: %s", executable,
@@ -217,6 +241,23 @@ static void choose_utf8(void *library) {
     *mode = 1;
   }
   if (locale) freelocale(locale);
+}
+
+/* A Python that runs out of memory while it comes up ends the process. */
+static int check_room(struct err *err) {
+  struct rlimit limit;
+  size_t size = (size_t)ROOM_MIB << 20;
+  if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY) return 0;
+  void *room = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) {
+    return err_set(err, ERR_SYSTEM,
+                   "thread mode wants %d MiB of this process's address space, "
+                   "which is limited (ulimit -v) and used up%s",
+                   ROOM_MIB, instead);
+  }
+  munmap(room, size);
+  return 0;
 }
 
 /* Initialises Python without signal handlers, and leaves the locale as it was.
@@ -288,7 +329,7 @@ static int bring_up(const struct engine_host *host, struct err *err) {
       return -1;
     }
     *(void **)&python.is_initialized = symbol(library, "Py_IsInitialized");
-    if (initialise(library, host, err)) return -1;
+    if (check_room(err) || initialise(library, host, err)) return -1;
   }
   python.epoch = forks_epoch();
   return load_runtime(host, err);

@@ -315,6 +315,23 @@ static inline void follow(pid_t host, int fd, struct outcome *outcome) {
   }
 }
 
+static inline void kill_children(void) {
+  DIR *proc = opendir("/proc");
+  for (struct dirent *entry; proc && (entry = readdir(proc));) {
+    char path[300];
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
+    FILE *file = fopen(path, "re");
+    if (!file) continue;
+    if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) == 1 &&
+        parent == getpid()) {
+      kill(atoi(entry->d_name), SIGKILL);
+    }
+    fclose(file);
+  }
+  if (proc) closedir(proc);
+}
+
 /* What the host has left behind is the runner's child by now. */
 static inline int nothing_left(void) {
   int64_t until = now_ms() + LEFT_MS;
@@ -329,19 +346,10 @@ static inline int nothing_left(void) {
   char line[300];
   while (list && fgets(line, sizeof line, list)) printf("# left: %s", line);
   if (list) pclose(list);
-  DIR *proc = opendir("/proc");
-  for (struct dirent *entry; proc && (entry = readdir(proc));) {
-    char path[300];
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
-    FILE *file = fopen(path, "re");
-    if (!file) continue;
-    if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) == 1 && parent == getpid())
-      kill(atoi(entry->d_name), SIGKILL);
-    fclose(file);
+  while (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD) {
+    kill_children(); /* and what becomes one by that */
+    pause_ms(5);
   }
-  if (proc) closedir(proc);
-  while (waitpid(-1, NULL, 0) > 0) continue;
   return 0;
 }
 
