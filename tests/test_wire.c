@@ -17,8 +17,8 @@
 #include "tap.h"
 
 static int exited(void *arg, struct err *err) {
-  int status;
-  if (!shm_exit_get(((struct shm *)arg)->control, &status)) return 0;
+  int status, oom;
+  if (!shm_exit_get(((struct shm *)arg)->control, &status, &oom)) return 0;
   return err_set(err, ERR_CRASH, "gone with %d", status);
 }
 
@@ -138,7 +138,7 @@ static void test_death(void) {
   if (!child) {
     struct shm_control *control = shm_control_open(fd, NULL);
     usleep(30000);
-    shm_exit_set(control, 9);
+    shm_exit_set(control, 9, 0);
     _exit(getppid() != parent);
   }
   close(fd);

@@ -160,9 +160,9 @@ char *err_format(const struct err *err) {
 }
 
 const char *err_code_name(enum err_code code) {
-  static const char *const names[] = {"none",    "python", "usage",
-                                      "nomem",   "toobig", "interrupt",
-                                      "timeout", "crash",  "system"};
+  static const char *const names[] = {"none",   "python",    "usage",   "nomem",
+                                      "toobig", "interrupt", "timeout", "crash",
+                                      "system", "nomem"};
   size_t i = (size_t)code;
   return i < sizeof names / sizeof *names ? names[i] : "unknown";
 }

@@ -22,7 +22,8 @@ enum err_code {
   ERR_INTERRUPT = 5, /* sqlite3_interrupt() */
   ERR_TIMEOUT = 6,   /* the call's deadline passed */
   ERR_CRASH = 7,     /* the worker died */
-  ERR_SYSTEM = 8     /* the operating system refused something */
+  ERR_SYSTEM = 8,    /* the operating system refused something */
+  ERR_OOM = 9        /* the worker died: the kernel killed it for memory */
 };
 
 enum {

@@ -130,18 +130,20 @@ void shm_control_close(struct shm_control *control) {
   if (control) munmap(control, sizeof *control);
 }
 
-/* `status` is written before `exited`: the store pairs with the acquiring load
+/* `status` and `oom` are written before `exited`: the store pairs with the acquiring load
 ** in shm_exit_get(). */
-void shm_exit_set(struct shm_control *control, int status) {
+void shm_exit_set(struct shm_control *control, int status, int oom) {
+  atomic_store_explicit(&control->oom, (uint32_t)oom, memory_order_relaxed);
   atomic_store_explicit(&control->status, status, memory_order_relaxed);
   atomic_store_explicit(&control->exited, 1, memory_order_release);
   ring_wake_all(&control->to_host);
   ring_wake_all(&control->to_worker);
 }
 
-int shm_exit_get(struct shm_control *control, int *status) {
+int shm_exit_get(struct shm_control *control, int *status, int *oom) {
   if (!atomic_load_explicit(&control->exited, memory_order_acquire)) return 0;
   *status = atomic_load_explicit(&control->status, memory_order_relaxed);
+  *oom = atomic_load_explicit(&control->oom, memory_order_relaxed) != 0;
   return 1;
 }
 

@@ -30,6 +30,7 @@ struct shm_control {
   _Atomic uint64_t alarmed; /* host: its seq, before `alarm` */
   _Atomic uint32_t exited;  /* template: 1 once the worker has ended */
   _Atomic int32_t status;   /* template: as waitpid gives it, before `exited` */
+  _Atomic uint32_t oom; /* template: 1, killed for memory, before `exited` */
   struct ring_shared to_worker;
   struct ring_shared to_host;
 };
@@ -65,11 +66,12 @@ void shm_rings(const struct shm *shm, enum shm_side side, struct ring *out,
 struct shm_control *shm_control_open(int fd, struct err *err);
 void shm_control_close(struct shm_control *control);
 
-/* Template: the worker has ended; wakes the host. */
-void shm_exit_set(struct shm_control *control, int status);
+/* Template: the worker has ended, killed by the kernel for memory where oom is
+** 1; wakes the host. */
+void shm_exit_set(struct shm_control *control, int status, int oom);
 
-/* Host: 1 and the status (as waitpid gives it) once the worker has ended. */
-int shm_exit_get(struct shm_control *control, int *status);
+/* Host: 1 and both (the status as waitpid gives it) once the worker has ended. */
+int shm_exit_get(struct shm_control *control, int *status, int *oom);
 
 /* What a worker may map, told before it is forked; 0: any. */
 void shm_memory_limit_set(struct shm_control *control, uint32_t mib);

@@ -38,6 +38,11 @@ void replay_forget(struct replay *replay, uint32_t id) {
   }
 }
 
+/* 1 where the engine was lost in it. */
+static int is_crash(const struct err *why) {
+  return why->code == ERR_CRASH || why->code == ERR_OOM;
+}
+
 int replay_run(struct replay *replay, const struct engine_program *program,
                replay_make make, void *engine, struct err *err) {
   uint32_t i = program->count;
@@ -52,9 +57,9 @@ int replay_run(struct replay *replay, const struct engine_program *program,
     struct err why = {0};
     if (at == replay->count && make(engine, definition, &why)) {
       if (why.code != ERR_INTERRUPT) {
-        note(replay, definition->id, why.code == ERR_CRASH);
+        note(replay, definition->id, is_crash(&why));
       }
-      if (why.code == ERR_INTERRUPT || why.code == ERR_CRASH) {
+      if (why.code == ERR_INTERRUPT || is_crash(&why)) {
         err_take(err, &why);
         return -1;
       }
@@ -83,7 +88,7 @@ int replay_mend(struct replay *replay, const struct engine_program *program,
   }
   struct err why = {0};
   if (definition && make(engine, definition, &why)) {
-    if (why.code == ERR_CRASH) note(replay, id, crashes + 1);
+    if (is_crash(&why)) note(replay, id, crashes + 1);
     err_take(err, &why);
     return -1;
   }

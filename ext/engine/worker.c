@@ -19,8 +19,11 @@
 enum { GRACE_MS = 50 };
 
 /* How it ended, as waitpid's status says; the Python stack that it left. */
-static void died(struct worker *worker, int status, struct err *err) {
-  if (WIFSIGNALED(status)) {
+static void died(struct worker *worker, int status, int oom, struct err *err) {
+  if (oom) {
+    err_set(err, ERR_OOM, "worker %d was killed: out of memory",
+            (int)worker->pid);
+  } else if (WIFSIGNALED(status)) {
     const char *name = sigabbrev_np(WTERMSIG(status));
     err_set(err, ERR_CRASH, "worker %d was killed by SIG%s", (int)worker->pid,
             name ? name : "?");
@@ -82,9 +85,9 @@ static int ended(struct worker *worker) {
 /* Called by the wait before every slice. */
 static int check(void *arg, struct err *err) {
   struct worker *worker = arg;
-  int status;
-  if (shm_exit_get(worker->shm.control, &status)) {
-    died(worker, status, err);
+  int status, oom;
+  if (shm_exit_get(worker->shm.control, &status, &oom)) {
+    died(worker, status, oom, err);
     return ended(worker);
   }
   if (!template_alive(worker->template)) {
@@ -167,9 +170,9 @@ void worker_close(struct worker *worker) {
 void worker_close_wait(struct worker *worker) {
   const struct timespec poll = {.tv_nsec = 200 * 1000};
   int64_t until = clock_ms() + 2 * CONTROL_GRACE_MS;
-  int status;
+  int status, oom;
   if (worker_usable(worker) && !retire(worker)) {
-    while (!shm_exit_get(worker->shm.control, &status) &&
+    while (!shm_exit_get(worker->shm.control, &status, &oom) &&
            template_alive(worker->template) && clock_ms() < until) {
       nanosleep(&poll, NULL);
     }

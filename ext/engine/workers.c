@@ -149,7 +149,7 @@ static char kernel_state(pid_t pid, uint64_t *memory) {
 
 /* With the lock, as far as that is needed. */
 static void look(const struct workers_place *place, struct workers_info *info) {
-  int status;
+  int status, oom;
   *info = (struct workers_info){
       .session = place->session,
       .pid = place->pid,
@@ -157,10 +157,10 @@ static void look(const struct workers_place *place, struct workers_info *info) {
       .calls = atomic_load_explicit(&place->calls, memory_order_relaxed),
       .started_ms = place->started_ms,
       .since_ms = place->since_ms,
-      .state = !place->pid                             ? "starting"
-               : shm_exit_get(place->control, &status) ? "dead"
-               : atomic_load(&place->busy)             ? "running"
-                                                       : "idle"};
+      .state = !place->pid                                   ? "starting"
+               : shm_exit_get(place->control, &status, &oom) ? "dead"
+               : atomic_load(&place->busy)                   ? "running"
+                                                             : "idle"};
   if (info->since_ms) memcpy(info->name, place->name, sizeof info->name);
 }
 

@@ -30,6 +30,7 @@
 
 #include "../base/clock.h"
 #include "../base/control.h"
+#include "../base/oom.h"
 #include "../base/runtime.h"
 #include "../base/shm.h"
 #include "py.h"
@@ -42,6 +43,7 @@ struct child {
   pid_t pid;
   int64_t deadline_ms; /* SIGKILL then; 0: not retired */
   int killed;          /* 1: by us */
+  uint64_t oom_kills;  /* before it was forked */
   struct shm_control *control;
 };
 
@@ -62,6 +64,7 @@ _Noreturn static void become_worker(const int fds[CONTROL_FDS]) {
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl(PR_SET_NAME, "pyudf-worker");
   setpgid(0, 0);   /* what it signals as a group is not the template */
+  oom_volunteer(); /* before the host, which has done nothing */
   close(CONTROL_FD);
   close(server.signals);
   if (server.host >= 0) close(server.host);
@@ -76,6 +79,7 @@ static pid_t fork_child(const int fds[CONTROL_FDS]) {
   if (fds[CONTROL_FD_SHM] < 0 || fds[CONTROL_FD_CRASH] < 0) return -EMFILE;
   struct child *child = calloc(1, sizeof *child);
   if (!child) return -ENOMEM;
+  child->oom_kills = oom_kills();
   child->control = shm_control_open(fds[CONTROL_FD_SHM], NULL);
   if (!child->control) {
     free(child);
@@ -109,6 +113,12 @@ static void kill_group(struct child *child) {
   kill(child->pid, SIGKILL); /* where it was not a leader yet */
 }
 
+/* The kernel did it, for memory, and nobody else. */
+static int is_oom(const struct child *child, int status) {
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !child->killed &&
+         oom_kills() > child->oom_kills;
+}
+
 static void reap(void) {
   struct child **at = &server.children;
   while (*at) {
@@ -124,7 +134,7 @@ static void reap(void) {
       at = &child->next;
       continue;
     }
-    shm_exit_set(child->control, status);
+    shm_exit_set(child->control, status, is_oom(child, status));
     shm_control_close(child->control);
     *at = child->next;
     free(child);

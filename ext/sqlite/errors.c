@@ -67,6 +67,9 @@ void errors_result(sqlite3_context *ctx, const char *prefix, const char *name,
                      : NULL;
       if (message) {
         sqlite3_result_error(ctx, message, -1);
+        if (err->code == ERR_OOM) {
+          sqlite3_result_error_code(ctx, SQLITE_NOMEM); /* the text stays */
+        }
       } else {
         sqlite3_result_error_nomem(ctx);
       }

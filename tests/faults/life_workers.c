@@ -86,11 +86,12 @@ static void worker_closed_after_it_died(void) {
 
 static void worker_stopped(void) {
   sqlite3 *witness = witness_open(), *db = open_db();
-  ask(db, "PRAGMA python_timeout=300");
   kill_one(worker_of(db), SIGSTOP);
+  ask(db, "PRAGMA python_timeout=300");
   matches(db, "SELECT python_eval('1')",
           "timed out after 300 ms, and did not "
           "end: its worker was killed$");
+  ask(db, "PRAGMA python_timeout=0");
   works(db);
   kill_one(worker_of(db), SIGSTOP);
   close_db(db);
@@ -272,6 +273,94 @@ static void many_that_end_slowly(void) {
   close_db(keeper);
 }
 
+/* ---- memory ---- */
+
+/* The kernel takes a worker before it takes the host. */
+static void volunteers(void) {
+  sqlite3 *db = open_db();
+  is(db, "SELECT python_eval('int(open(\"/proc/self/oom_score_adj\").read())')",
+     "1000");
+  close_db(db);
+}
+
+static int move_to(const char *group, const char *name, const char *text) {
+  char path[800];
+  snprintf(path, sizeof path, "%s/%s", group, name);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  int rc = fd < 0 || write(fd, text, strlen(text)) < 0 ? -1 : 0;
+  if (fd >= 0) close(fd);
+  return rc;
+}
+
+/* A memory cgroup of our own below the one we are in: in `group` and `home`. */
+static int make_group(char *group, char *home, size_t size) {
+  char line[500];
+  int rc = -1;
+  FILE *groups = fopen("/proc/self/cgroup", "re");
+  while (rc && groups && fgets(line, sizeof line, groups)) {
+    line[strcspn(line, "\n")] = 0;
+    const char *limit = NULL;
+    if (strstr(line, ":memory:")) {
+      snprintf(home, size, "/sys/fs/cgroup/memory%.500s",
+               strrchr(line, ':') + 1);
+      limit = "memory.limit_in_bytes";
+    } else if (!strncmp(line, "0::", 3)) {
+      snprintf(home, size, "/sys/fs/cgroup%s", line + 3);
+      limit = "memory.max";
+    } else {
+      continue;
+    }
+    snprintf(group, size, "%.600s/pyudf-%d", home, (int)getpid());
+    if (mkdir(group, 0755)) continue;
+    rc = move_to(group, limit, "150000000");
+    move_to(group, "memory.swap.max", "0");
+    if (rc) rmdir(group);
+  }
+  if (groups) fclose(groups);
+  return rc;
+}
+
+/* As in a container that is given little memory: a function takes all of it. */
+static void out_of_memory(void) {
+  char group[700], home[700], text[40];
+  if (make_group(group, home, sizeof group))
+    skip("no memory cgroup can be made");
+  fflush(stdout);
+  pid_t pid = fork();
+  if (!pid) {
+    snprintf(text, sizeof text, "%d", (int)getpid());
+    if (move_to(group, "cgroup.procs", text))
+      skip("a memory cgroup takes no process");
+    sqlite3 *witness = witness_open(), *db = open_db();
+    ask(db, "PRAGMA python_on_error='null'");
+    is(db,
+       "SELECT python_define('def eat():\n  kept = []\n"
+       "  while True: kept.append(bytearray(b\"x\" * 1000000))')",
+       "eat");
+    long worker = worker_of(db);
+    char expected[100];
+    snprintf(expected, sizeof expected,
+             "error 7: python function eat: worker %ld was killed: out of "
+             "memory",
+             worker);
+    is(db, "SELECT eat()", expected);
+    is(db, "SELECT type FROM python_errors ORDER BY id DESC LIMIT 1", "nomem");
+    works(db);
+    kill_one(worker_of(db), SIGKILL);
+    matches(db, "SELECT python_eval('1')",
+            "worker [0-9]+ was killed by SIGKILL$");
+    close_db(db);
+    witness_close(witness);
+    fflush(stdout);
+    _exit(0);
+  }
+  int status = -1;
+  waitpid(pid, &status, 0);
+  ok(status == 0, "the host lived: %#x", (unsigned)status);
+  for (int i = 0; i < 500 && rmdir(group) && errno == EBUSY; i++) pause_ms(10);
+  ok(access(group, F_OK), "nothing is left in the cgroup");
+}
+
 static const struct host hosts[] = {
     {"the worker is killed while idle", THE_STATEMENT, NULL, worker_killed_idle,
      0, 0},
@@ -297,6 +386,9 @@ static const struct host hosts[] = {
     {"the template is stopped, connections close", NOTHING, NULL,
      template_stopped_for_long, 0, 0},
     {"300 workers that end slowly", NOTHING, NULL, many_that_end_slowly, 0,
+     NOT_SANITIZED},
+    {"a worker's place when memory is short", NOTHING, NULL, volunteers, 0, 0},
+    {"out of memory in a cgroup", THE_STATEMENT, NULL, out_of_memory, 0,
      NOT_SANITIZED},
 };
 
