@@ -158,10 +158,13 @@ int session_engine(struct session *session, enum engine_mode mode,
                    struct engine **engine, struct err *err) {
   if (!session->engines[mode]) {
     if (settings_check(&session->settings, err)) return -1;
-    session->host.package_parent = package_parent(err);
+    /* Once: with the first engine open, the watching thread reads it. */
+    if (!session->host.package_parent) {
+      session->host.interrupted_anywhere =
+          interrupt_is_shared() ? host_interrupted : NULL;
+      session->host.package_parent = package_parent(err);
+    }
     if (!session->host.package_parent) return -1;
-    session->host.interrupted_anywhere =
-        interrupt_is_shared() ? host_interrupted : NULL;
     if (engine_open(mode, &session->host, &session->engines[mode], err)) {
       return -1;
     }
