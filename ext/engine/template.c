@@ -397,13 +397,13 @@ int template_fork(struct template *template, const struct engine_host *host,
 
 static void tell(struct template *template, enum control_type type, pid_t pid) {
   struct control message = {.type = type, .pid = pid};
-  pthread_mutex_lock(&template->lock);
-  /* Fails where the template is dead, and then so is the worker; or where it
-  ** does not read any more. */
+  /* A message goes whole: there is no need of the lock, which whoever waits for
+  ** a worker holds. Fails where the template is dead, and then so is the worker;
+  ** or where it does not read any more. */
   if (control_send(template->control, &message, NULL, 0, NULL)) {
+    template->failed = 1;
     kill_template(template, template->control);
   }
-  pthread_mutex_unlock(&template->lock);
 }
 
 void template_kill(struct template *template, pid_t pid) {
