@@ -3,9 +3,13 @@ can. In process mode it gets an exception; where that does not end it, its worke
 killed. In thread mode C code, and Python that swallows the exception, go on until
 they end by themselves: those here do, after a second or two."""
 
-from rig import INTERRUPT, MODES, Gives, Raises, Tap, fault, need
+import functools
+
+import rig
+from rig import INTERRUPT, MODES, Gives, Raises, Tap
 
 F = '^python function f: '
+fault = functools.partial(rig.fault, attempts=3)
 TIMED_OUT = F + 'timed out after 150 ms$'
 KILLED = F + 'timed out after 150 ms, and did not end: its worker was killed$'
 INTERRUPTED = '^interrupted$'
