@@ -48,9 +48,17 @@ char *memlog_words(int fd) {
     return strdup(line ? line + 1 : text);
   }
   fatal[strcspn(fatal, "\n")] = 0;
-  const char *home = getenv("PYTHONHOME");
+  /* Where a module crashed: the package has said which (_worker.py). */
+  char *module = strstr(text, "it did not get past importing ");
+  if (module && module < fatal) {
+    module[strcspn(module, "\n")] = 0;
+  } else {
+    module = NULL;
+  }
+  const char *home = module ? NULL : getenv("PYTHONHOME");
   char *words;
-  return asprintf(&words, "%s%s%s%s", fatal, home ? " (PYTHONHOME is " : "",
+  return asprintf(&words, "%s%s%s%s%s%s", module ? module : "",
+                  module ? ": " : "", fatal, home ? " (PYTHONHOME is " : "",
                   home ? home : "", home ? ")" : "") < 0
              ? NULL
              : words;

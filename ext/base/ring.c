@@ -211,6 +211,10 @@ const uint8_t *ring_peek(struct ring *ring, uint32_t len,
   return ring->data + (ring->pos & (ring->size - 1));
 }
 
+uint32_t ring_read_count(const struct ring *ring) {
+  return atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
+}
+
 uint32_t ring_ready(struct ring *ring) {
   uint32_t head =
       atomic_load_explicit(&ring->shared->head, memory_order_acquire);

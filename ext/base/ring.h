@@ -100,6 +100,9 @@ static inline void ring_commit(struct ring *ring, uint32_t len) {
 ** room it waits for: one fence for both. */
 void ring_publish(struct ring *ring, struct ring *in);
 
+/* Writer: the bytes that the reader has read, ever (modulo 2^32). */
+uint32_t ring_read_count(const struct ring *ring);
+
 /* Reader: the next len bytes (at most half the ring), waiting for them; they
 ** stay until ring_consume(). NULL and err set as above. */
 const uint8_t *ring_peek(struct ring *ring, uint32_t len,

@@ -20,6 +20,7 @@
 
 #include "../base/clock.h"
 #include "../base/control.h"
+#include "../base/delay.h"
 #include "../base/memlog.h"
 #include "forks.h"
 #include "spawn.h"
@@ -208,6 +209,9 @@ static int start(struct template *template, const struct engine_host *host,
     char *words = memlog_words(log);
     err_set(&why, ERR_SYSTEM, "%s", words ? words : "it ended at its start");
     free(words);
+    char said[8192];
+    size_t len = memlog_tail(log, said, sizeof said);
+    if (len) err_set_traceback(err, said, len);
   }
 done:
   if (rc && why.code == ERR_INTERRUPT) {
@@ -416,6 +420,10 @@ void template_alarm(struct template *template, pid_t pid) {
 
 void template_retire(struct template *template, pid_t pid) {
   tell(template, CONTROL_RETIRE, pid);
+}
+
+int64_t template_delay_ms(const struct template *template) {
+  return delay_ms(template->pid);
 }
 
 int template_alive(struct template *template) {

@@ -32,6 +32,10 @@ void template_alarm(struct template *template, pid_t pid);
 void template_kill(struct template *template, pid_t pid);
 void template_retire(struct template *template, pid_t pid);
 
+/* Milliseconds that it has waited for a processor, ever: a worker gets what it is
+** told that much later. */
+int64_t template_delay_ms(const struct template *template);
+
 /* 0 once the template has died; template_get() then starts another. */
 int template_alive(struct template *template);
 

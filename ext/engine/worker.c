@@ -11,25 +11,34 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/delay.h"
 #include "../base/control.h"
 #include "../base/memlog.h"
 #include "forks.h"
 
-/* For a call that was told to end, before its worker is killed. */
-enum { GRACE_MS = 50 };
+enum {
+  GRACE_MS = 50,       /* for a call that was told to end, to do so */
+  GRACE_MOST_MS = 2000 /* the same where it waits for a processor */
+};
+
+/* What it died in: it may not even have read the request. */
+static const char *idle(const struct worker *worker) {
+  uint32_t unread = worker->sent_at - ring_read_count(&worker->wire.out);
+  return unread <= worker->wire.out.size ? " while it was idle" : "";
+}
 
 /* How it ended, as waitpid's status says; the Python stack that it left. */
 static void died(struct worker *worker, int status, int oom, struct err *err) {
   if (oom) {
-    err_set(err, ERR_OOM, "worker %d was killed: out of memory",
-            (int)worker->pid);
+    err_set(err, ERR_OOM, "worker %d was killed%s: out of memory",
+            (int)worker->pid, idle(worker));
   } else if (WIFSIGNALED(status)) {
     const char *name = sigabbrev_np(WTERMSIG(status));
-    err_set(err, ERR_CRASH, "worker %d was killed by SIG%s", (int)worker->pid,
-            name ? name : "?");
+    err_set(err, ERR_CRASH, "worker %d was killed by SIG%s%s", (int)worker->pid,
+            name ? name : "?", idle(worker));
   } else {
-    err_set(err, ERR_CRASH, "worker %d exited with status %d", (int)worker->pid,
-            WEXITSTATUS(status));
+    err_set(err, ERR_CRASH, "worker %d exited with status %d%s",
+            (int)worker->pid, WEXITSTATUS(status), idle(worker));
   }
   if (!err) return;
   char stack[8192];
@@ -47,6 +56,18 @@ static int alarmed(const struct worker *worker, const char *how,
                  worker->timeout_ms, how);
 }
 
+/* How long worker and template have waited for a processor. */
+static int64_t delay(const struct worker *worker) {
+  return delay_ms(worker->pid) + template_delay_ms(worker->template);
+}
+
+/* 1 once a call that was told to end has had its time for it. */
+static int had_grace(const struct worker *worker, int64_t now) {
+  int64_t over = now - worker->grace_ms;
+  return over >= 0 &&
+         (over >= GRACE_MOST_MS || over >= delay(worker) - worker->delay_ms);
+}
+
 /* Looks at the interrupt and the deadline. A call that is to end gets an
 ** exception first, so that the worker and what is in it go on; -1 once it has
 ** had its grace. */
@@ -54,10 +75,10 @@ static int check_call(struct worker *worker, struct err *err) {
   int64_t now = clock_ms();
   if (!worker->place.since_ms) workers_name(&worker->place, worker->name);
   if (worker->alarm) {
-    return now < worker->grace_ms
-               ? 0
-               : alarmed(worker, ", and did not end: its worker was killed",
-                         err);
+    return had_grace(worker, now)
+               ? alarmed(worker, ", and did not end: its worker was killed",
+                         err)
+               : 0;
   }
   if (worker->timeout_ms && !worker->until_ms) {
     worker->until_ms = now + worker->timeout_ms;
@@ -69,6 +90,7 @@ static int check_call(struct worker *worker, struct err *err) {
   }
   if (worker->alarm) {
     worker->grace_ms = now + GRACE_MS;
+    worker->delay_ms = delay(worker);
     shm_alarm_set(worker->shm.control, worker->alarm, worker->seq);
     template_alarm(worker->template, worker->pid);
   }
@@ -200,6 +222,7 @@ int worker_send(struct worker *worker, struct wire_head *head, const char *name,
       worker->wire.wait.spin_us != host->settings->spin_us) {
     tell_limits(worker);
   }
+  worker->sent_at = worker->wire.out.pos;
   head->seq = ++worker->seq;
   if (!wire_send(&worker->wire, head, values, count, err)) return 0;
   if (!err || err->code != ERR_USAGE) {

@@ -32,7 +32,9 @@ struct worker {
   uint32_t timeout_ms;  /* for the request under way; 0: none */
   int64_t until_ms;     /* its deadline, 0 until somebody has to wait */
   enum shm_alarm alarm; /* what its call was told to end for */
-  int64_t grace_ms;     /* when the worker is killed for not ending it */
+  int64_t grace_ms;     /* when the worker is killed for not ending it, */
+  int64_t delay_ms;     /* but for what this has grown by since */
+  uint32_t sent_at;     /* where the request lies in the ring */
   const char *name;     /* what the request under way calls, borrowed */
   struct workers_place place;
 };

@@ -33,6 +33,7 @@ def template(path, modules):
     Raises what importing them raises: the host then shows its last line. Where one
     ends the process without a word, or never comes back, ours is the last.
     """
+    faulthandler.enable()
     _runtime.forkserver_prepare()
     preload()
     sys.path[:0] = [entry for entry in path.split(':') if entry]

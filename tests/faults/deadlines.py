@@ -3,13 +3,9 @@ can. In process mode it gets an exception; where that does not end it, its worke
 killed. In thread mode C code, and Python that swallows the exception, go on until
 they end by themselves: those here do, after a second or two."""
 
-import functools
-
-import rig
-from rig import INTERRUPT, MODES, Gives, Raises, Tap
+from rig import INTERRUPT, MODES, Gives, Raises, Tap, fault
 
 F = '^python function f: '
-fault = functools.partial(rig.fault, attempts=3)
 TIMED_OUT = F + 'timed out after 150 ms$'
 KILLED = F + 'timed out after 150 ms, and did not end: its worker was killed$'
 INTERRUPTED = '^interrupted$'

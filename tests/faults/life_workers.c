@@ -61,8 +61,10 @@ static void worker_killed_idle(void) {
     long worker = worker_of(db);
     kill_one(worker, SIGKILL);
     if (i == 1) pause_ms(100);
-    dies_once(db,
-              "^error 1: python_eval: worker [0-9]+ was killed by SIGKILL$");
+    dies_once(
+        db,
+        "^error 1: python_eval: worker [0-9]+ was killed by SIGKILL while it "
+        "was idle$");
     ok(worker_of(db) != worker, "another worker");
   }
   close_db(db);
@@ -188,8 +190,8 @@ static void template_stopped(void) {
   works(db);
   int64_t began = now_ms();
   matches(fresh, "SELECT python_eval('1')",
-          "^error 1: python_eval: the process that starts workers does not "
-          "answer: it was killed$");
+          "^error 1: python_eval: the process that starts workers did not "
+          "answer in [0-9]+ s$");
   ok(now_ms() - began < 30000, "a bounded wait");
   works(fresh);
   ok(gone(template), "it is gone");
@@ -348,7 +350,7 @@ static void out_of_memory(void) {
     works(db);
     kill_one(worker_of(db), SIGKILL);
     matches(db, "SELECT python_eval('1')",
-            "worker [0-9]+ was killed by SIGKILL$");
+            "worker [0-9]+ was killed by SIGKILL while it was idle$");
     close_db(db);
     witness_close(witness);
     fflush(stdout);

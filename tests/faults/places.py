@@ -231,7 +231,8 @@ for mode in MODES:
 
 def again(mode, name, deed, how):
     """A module that could be imported once, and crashes when a new worker makes
-    its definition again: that alone is lost, once and for all."""
+    its definition again: that alone is lost, and made once more where it is called,
+    as the worker may have died of something else."""
     def body(host):
         empty = begin(host)
         with open(host.path('broken.py'), 'w') as file:
@@ -246,12 +247,15 @@ def again(mode, name, deed, how):
         os.unlink(host.path('fine'))
         answer = host.sql('SELECT tick()')
         need(answer.code == ERROR and how in answer.message, f'an error, not {answer}')
+        need(host.value('SELECT tick()') == '1', 'tick')
+        answer = host.sql('SELECT f()')
+        need(answer.code == ERROR and how in answer.message, f'an error, not {answer}')
         for i in range(3):
             need(host.value('SELECT tick()') == str(i + 1), 'tick')
             answer = host.sql('SELECT f()')
             need(answer.code == ERROR and 'define it anew' in answer.message,
                  f'an error, not {answer}')
-        need(host.text('imported') == 'xx', 'imports:', host.text('imported'))
+        need(host.text('imported') == 'xxx', 'imports:', host.text('imported'))
         end(host, empty)
     trial(mode, f'{name} at import in a new worker', "the statement, the definition", body)
 
@@ -296,7 +300,8 @@ def starting(name, settings, pattern, env=()):
 PAST = 'python_executable .*: it did not get past importing '
 CRASHES = {'python_path': '{folder}', 'python_preload': 'crashes'}
 EXITS_AT_ONCE = {'python_path': '{folder}', 'python_preload': 'exits'}
-starting('SIGSEGV in python_preload', CRASHES, PAST + r'crashes \(python_preload\)$')
+starting('SIGSEGV in python_preload', CRASHES,
+         PAST + r'crashes \(python_preload\): Fatal Python error: Segmentation fault$')
 starting('os._exit(0) in python_preload', EXITS_AT_ONCE,
          PAST + r'exits \(python_preload\)$')
 starting('a python_preload that is not there', {'python_preload': 'nowhere_at_all'},
@@ -335,7 +340,8 @@ def idle(mode, name, deed, how, status):
         need(wait_for(lambda: int(pid) not in host.processes()), 'it goes on')
         answer = host.sql('SELECT tick()')
         need(answer.code == ERROR and answer.message ==
-             f'python function tick: worker {pid} {how}', f'an error, not {answer}')
+             f'python function tick: worker {pid} {how} while it was idle',
+             f'an error, not {answer}')
         need(host.value('SELECT tick()') == '1', 'tick')
         other_goes_on(host, other, 2)
         end(host, empty)

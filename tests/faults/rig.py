@@ -310,16 +310,12 @@ class Tap:
         sys.exit(cls.failures > 0)
 
 
-def trial(mode, fault, lost, body, attempts=1, **host_options):
-    """One host, what `body` does with it, and one line. `attempts`: where a machine
-    that is busy may take longer than the grace that a call has."""
+def trial(mode, fault, lost, body, **host_options):
+    """One host, what `body` does with it, and one line."""
     host = Host(mode, **host_options)
     try:
         body(host)
     except (Wrong, Gone) as exc:
-        if attempts > 1:
-            trial(mode, fault, lost, body, attempts - 1, **host_options)
-            return
         told = 'the host ended: %s' % host.process.wait() \
             if isinstance(exc, Gone) else str(exc)
         Tap.line(False, mode, fault, lost,
