@@ -11,7 +11,7 @@ enum { EPOCH_BUSY = UINT32_MAX };
 /* PAGE_MARKED in the process that wrote it, cleared in a child forked since
 ** (MADV_WIPEONFORK, Linux 4.14). NULL where there is no such page: then a
 ** fork goes unnoticed, as in most libraries. */
-static _Atomic uint32_t *page;
+static _Atomic uint32_t *_Atomic page;
 static _Atomic uint32_t epoch = 1;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -24,24 +24,29 @@ static void make_page(void) {
     munmap(place, size);
     return;
   }
-  page = place;
-  atomic_store(page, PAGE_MARKED);
+  /* Marked before it is seen: else it would be a fork's. */
+  atomic_store((_Atomic uint32_t *)place, PAGE_MARKED);
+  atomic_store(&page, place);
 }
 
 /* One thread counts; the others see the page marked only after that. */
-static void count_fork(void) {
+static void count_fork(_Atomic uint32_t *mark) {
   uint32_t cleared = PAGE_CLEARED;
-  if (atomic_compare_exchange_strong(page, &cleared, PAGE_BUSY)) {
+  if (atomic_compare_exchange_strong(mark, &cleared, PAGE_BUSY)) {
     atomic_fetch_add(&epoch, 1);
-    atomic_store(page, PAGE_MARKED);
+    atomic_store(mark, PAGE_MARKED);
   }
-  while (atomic_load(page) != PAGE_MARKED) sched_yield();
+  while (atomic_load(mark) != PAGE_MARKED) sched_yield();
 }
 
 uint32_t forks_epoch(void) {
-  if (!page) pthread_once(&once, make_page);
-  if (page && atomic_load_explicit(page, memory_order_acquire) != PAGE_MARKED) {
-    count_fork();
+  _Atomic uint32_t *mark = atomic_load_explicit(&page, memory_order_acquire);
+  if (!mark) {
+    pthread_once(&once, make_page);
+    mark = atomic_load_explicit(&page, memory_order_acquire);
+  }
+  if (mark && atomic_load_explicit(mark, memory_order_acquire) != PAGE_MARKED) {
+    count_fork(mark);
   }
   return atomic_load_explicit(&epoch, memory_order_relaxed);
 }
