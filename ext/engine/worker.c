@@ -22,23 +22,23 @@ enum {
 };
 
 /* What it died in: it may not even have read the request. */
-static const char *idle(const struct worker *worker) {
+static const char *before(const struct worker *worker) {
   uint32_t unread = worker->sent_at - ring_read_count(&worker->wire.out);
-  return unread <= worker->wire.out.size ? " while it was idle" : "";
+  return unread <= worker->wire.out.size ? " before the call" : "";
 }
 
 /* How it ended, as waitpid's status says; the Python stack that it left. */
 static void died(struct worker *worker, int status, int oom, struct err *err) {
   if (oom) {
     err_set(err, ERR_OOM, "worker %d was killed%s: out of memory",
-            (int)worker->pid, idle(worker));
+            (int)worker->pid, before(worker));
   } else if (WIFSIGNALED(status)) {
     const char *name = sigabbrev_np(WTERMSIG(status));
     err_set(err, ERR_CRASH, "worker %d was killed by SIG%s%s", (int)worker->pid,
-            name ? name : "?", idle(worker));
+            name ? name : "?", before(worker));
   } else {
     err_set(err, ERR_CRASH, "worker %d exited with status %d%s",
-            (int)worker->pid, WEXITSTATUS(status), idle(worker));
+            (int)worker->pid, WEXITSTATUS(status), before(worker));
   }
   if (!err) return;
   char stack[8192];

@@ -63,8 +63,8 @@ static void worker_killed_idle(void) {
     if (i == 1) pause_ms(100);
     dies_once(
         db,
-        "^error 1: python_eval: worker [0-9]+ was killed by SIGKILL while it "
-        "was idle$");
+        "^error 1: python_eval: worker [0-9]+ was killed by SIGKILL before "
+        "the call$");
     ok(worker_of(db) != worker, "another worker");
   }
   close_db(db);
@@ -350,7 +350,7 @@ static void out_of_memory(void) {
     works(db);
     kill_one(worker_of(db), SIGKILL);
     matches(db, "SELECT python_eval('1')",
-            "worker [0-9]+ was killed by SIGKILL while it was idle$");
+            "worker [0-9]+ was killed by SIGKILL before the call$");
     close_db(db);
     witness_close(witness);
     fflush(stdout);

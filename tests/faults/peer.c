@@ -53,6 +53,8 @@ struct peer_case {
 #define BROKE "worker [0-9]+ broke the protocol: "
 #define KILLED "worker [0-9]+ was killed by SIGKILL$"
 #define LEFT "worker [0-9]+ exited with status 3$"
+#define KILLED_BEFORE "worker [0-9]+ was killed by SIGKILL before the call$"
+#define LEFT_BEFORE "worker [0-9]+ exited with status 3 before the call$"
 #define UNREADABLE BROKE "a reply that cannot be read$"
 #define COUNT BROKE "a count out of range$"
 #define STARTER "the process that starts workers "

@@ -340,7 +340,7 @@ def idle(mode, name, deed, how, status):
         need(wait_for(lambda: int(pid) not in host.processes()), 'it goes on')
         answer = host.sql('SELECT tick()')
         need(answer.code == ERROR and answer.message ==
-             f'python function tick: worker {pid} {how} while it was idle',
+             f'python function tick: worker {pid} {how} before the call',
              f'an error, not {answer}')
         need(host.value('SELECT tick()') == '1', 'tick')
         other_goes_on(host, other, 2)
