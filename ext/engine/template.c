@@ -287,15 +287,17 @@ static int lock_it(struct template *template, const struct engine_host *host,
   }
 }
 
-/* The listed one, or a new one; one that has died is not listed after. */
+/* The listed one, or a new one: *started is then 1. One that has died is not
+** listed after. */
 static int get_once(const struct engine_host *host, struct template **out,
-                    struct err *err) {
+                    int *started, struct err *err) {
   char *key = key_new(host);
   struct template *template = key ? list_get(key) : NULL;
   if (!template) return err_nomem(err);
   int rc = lock_it(template, host, err);
   int locked = !rc;
-  if (locked && template->control < 0) {
+  *started = locked && template->control < 0;
+  if (*started) {
     rc = template->failed
              ? err_set(err, ERR_SYSTEM, "python_executable %s: it ended",
                        host->settings->executable)
@@ -313,10 +315,11 @@ static int get_once(const struct engine_host *host, struct template **out,
 
 int template_get(const struct engine_host *host, struct template **out,
                  struct err *err) {
-  if (get_once(host, out, err)) return -1;
-  if (template_alive(*out)) return 0;
-  template_put(*out); /* nobody had noticed yet */
-  return get_once(host, out, err);
+  int started;
+  if (get_once(host, out, &started, err)) return -1;
+  if (started || template_alive(*out)) return 0;
+  template_put(*out); /* it had died, and nobody had noticed yet */
+  return get_once(host, out, &started, err);
 }
 
 void template_put(struct template *template) {
