@@ -211,7 +211,7 @@ static int start(struct template *template, const struct engine_host *host,
     free(words);
     char said[8192];
     size_t len = memlog_tail(log, said, sizeof said);
-    if (len) err_set_traceback(err, said, len);
+    if (len) err_set_traceback(&why, said, len);
   }
 done:
   if (rc && why.code == ERR_INTERRUPT) {
@@ -222,6 +222,9 @@ done:
     err_set(err, ERR_SYSTEM, "python_executable %s: %s%s%s",
             host->settings->executable, it ? "it " : "",
             why.text ? why.text : "out of memory", it ? " at its start" : "");
+    if (err && why.traceback) {
+      err_set_traceback(err, why.traceback, strlen(why.traceback));
+    }
   }
   err_clear(&why);
   for (int i = 0; i < 2; i++) {

@@ -49,6 +49,7 @@ static int try_enter(struct workers_place *place) {
   int free_place = count < max;
   if (free_place) {
     count++;
+    place->taken = 1;
     place->next = list;
     if (list) list->prev = place;
     list = place;
@@ -84,7 +85,6 @@ int workers_enter(struct workers_place *place, const struct engine_host *host,
       nanosleep(&poll, NULL);
       continue;
     }
-    place->session = NULL;
     return -1;
   }
   return 0;
@@ -100,7 +100,7 @@ void workers_started(struct workers_place *place, struct shm_control *control,
 
 void workers_leave(struct workers_place *place) {
   /* A parent's place is not in this process's list. */
-  if (!place->session || place->epoch != forks_epoch()) return;
+  if (!place->taken || place->epoch != forks_epoch()) return;
   enter();
   if (place->prev) {
     place->prev->next = place->next;
@@ -108,7 +108,7 @@ void workers_leave(struct workers_place *place) {
     list = place->next;
   }
   if (place->next) place->next->prev = place->prev;
-  place->session = NULL;
+  place->taken = 0;
   count--;
   forks_lock_leave(&lock);
 }

@@ -20,7 +20,8 @@ enum { WORKERS_MAX_DEFAULT = 256, WORKERS_NAME = 256 };
 struct workers_place {
   struct workers_place *next, *prev;
   uint32_t epoch;      /* forks_epoch() of the process it belongs to */
-  const void *session; /* engine_host.arg; NULL: this is no place */
+  int taken;           /* 1: this is a place in the list */
+  const void *session; /* engine_host.arg */
   struct shm_control *control;
   pid_t pid;          /* 0 while it starts */
   uint32_t restarts;  /* workers that its session had before it */
