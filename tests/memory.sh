@@ -26,11 +26,11 @@ def tick(): return n');" "$@"; do
 is "MemoryError at the limit, and the worker goes on" "$(sql process "PRAGMA python_memory_limit=500;" \
 	"SELECT big(1000);" "SELECT big(100), tick();" "PRAGMA python_memory_limit=0;" "SELECT big(1000), tick();")" \
 	"500
-Runtime error near line 9: out of memory (7)
+Runtime error near line 9: python function big: MemoryError (<define 1>:5) (7)
 104857600|2
 0
 1048576000|1"
 is "an error in thread mode" "$(sql thread "PRAGMA python_memory_limit=500;" "SELECT big(1);")" \
 	"500
-Runtime error near line 9: python function big: python_memory_limit needs process mode: it is about workers"
+Runtime error near line 9: python function big: python_memory_limit needs process mode: it is about workers; 0 is none"
 finish

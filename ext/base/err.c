@@ -143,7 +143,7 @@ void err_clear(struct err *err) {
 
 char *err_format(const struct err *err) {
   const char *text = err->text ? err->text : "";
-  if (err->code == ERR_NOMEM && !err->text) text = "out of memory";
+  if (err->code == ERR_NOMEM && !*text && !err->type) text = "out of memory";
   const char *base = err->file ? strrchr(err->file, '/') : NULL;
   base = base ? base + 1 : err->file;
   char *message = NULL;

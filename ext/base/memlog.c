@@ -36,30 +36,32 @@ size_t memlog_tail(int fd, char *text, size_t size) {
   return (size_t)len;
 }
 
+/* The line that begins with `start`, cut out of the text; NULL where there is
+** none. */
+static char *find_line(char *text, const char *start) {
+  char *line = strstr(text, start);
+  if (line) line[strcspn(line, "\n")] = 0;
+  return line;
+}
+
 char *memlog_words(int fd) {
   char text[4096];
   size_t len = memlog_tail(fd, text, sizeof text);
   while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' ')) len--;
   if (!len) return NULL;
   text[len] = 0;
-  char *fatal = strstr(text, "Fatal Python error: ");
-  if (!fatal) {
-    char *line = strrchr(text, '\n');
-    return strdup(line ? line + 1 : text);
-  }
-  fatal[strcspn(fatal, "\n")] = 0;
-  /* Where a module crashed: the package has said which (_worker.py). */
-  char *module = strstr(text, "it did not get past importing ");
-  if (module && module < fatal) {
-    module[strcspn(module, "\n")] = 0;
-  } else {
-    module = NULL;
-  }
-  const char *home = module ? NULL : getenv("PYTHONHOME");
+  char *last = strrchr(text, '\n');
+  last = last ? last + 1 : text;
+  char *fatal = find_line(text, "Fatal Python error: ");
+  /* Where a module fails: the package has said which (_worker.py). */
+  char *module = find_line(text, "it did not get past importing ");
+  const char *home = fatal && !module ? getenv("PYTHONHOME") : NULL;
+  const char *why = fatal ? fatal : last == module ? "" : last;
   char *words;
   return asprintf(&words, "%s%s%s%s%s%s", module ? module : "",
-                  module ? ": " : "", fatal, home ? " (PYTHONHOME is " : "",
-                  home ? home : "", home ? ")" : "") < 0
+                  module && *why ? ": " : "", why,
+                  home ? " (PYTHONHOME is " : "", home ? home : "",
+                  home ? ")" : "") < 0
              ? NULL
              : words;
 }

@@ -100,9 +100,9 @@ static int spin(struct ring_spin *spin, _Atomic uint32_t *word, uint32_t seen,
 
 /* A peer that always comes before the spinning ends, byte by byte, must not keep
 ** the deadline and the interrupt from being looked at. */
-static int look(struct ring *ring, const struct ring_wait *wait,
+static int look(struct ring *ring, const struct ring_wait *wait, int glanced,
                 struct err *err) {
-  ring->spun += wait->spin_us;
+  ring->spun += glanced ? 1 : wait->spin_us;
   if (ring->spun < RING_SLICE_MS * 1000) return 0;
   ring->spun = 0;
   int rc = wait->check ? wait->check(wait->arg, err) : 0;
@@ -122,7 +122,7 @@ static int wait_change(struct ring *ring, _Atomic uint32_t *word,
   int64_t began;
   if (spin(&ring->spin, word, seen, wait->spin_us, &began)) {
     *now = atomic_load_explicit(word, memory_order_acquire);
-    return look(ring, wait, err);
+    return look(ring, wait, !began, err);
   }
   ring->spun = 0;
   if (wait->sleep_enter) wait->sleep_enter(wait->arg);
@@ -213,13 +213,6 @@ const uint8_t *ring_peek(struct ring *ring, uint32_t len,
 
 uint32_t ring_read_count(const struct ring *ring) {
   return atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
-}
-
-uint32_t ring_ready(struct ring *ring) {
-  uint32_t head =
-      atomic_load_explicit(&ring->shared->head, memory_order_acquire);
-  uint32_t ready = head - ring->pos;
-  return ready > ring->size ? 0 : ready;
 }
 
 /* Notes what it saw, so that ring_reserve() need not look again. */

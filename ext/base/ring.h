@@ -108,9 +108,6 @@ uint32_t ring_read_count(const struct ring *ring);
 const uint8_t *ring_peek(struct ring *ring, uint32_t len,
                          const struct ring_wait *wait, struct err *err);
 
-/* Reader: bytes that can be had without waiting. */
-uint32_t ring_ready(struct ring *ring);
-
 /* Writer: bytes that can be reserved without waiting. */
 uint32_t ring_room(struct ring *ring);
 

@@ -20,7 +20,7 @@
 #include "err.h"
 #include "value.h"
 
-enum { RUNTIME_ABI = 2 }; /* grows with every change to this file */
+enum { RUNTIME_ABI = 3 }; /* grows with every change to this file */
 
 enum runtime_raise {
   RUNTIME_RAISE_NOTHING = 0,
@@ -74,11 +74,14 @@ struct runtime {
   int (*version)(struct runtime_space *space, struct value *result,
                  struct err *err);
 
-  /* Has an exception raised in the thread that Python knows as `thread` (Linux:
-  ** its pthread_t), at its next instruction; RUNTIME_RAISE_NOTHING takes one
-  ** back that was not raised yet. -1 where it must not be now: to be tried
-  ** again. */
-  int (*raise)(unsigned long thread, enum runtime_raise what);
+  /* 1 where an exception may be raised in the thread that Python knows as
+  ** `thread` (Linux: its pthread_t); 0: to be tried again. May leave the GIL
+  ** meanwhile. */
+  int (*may_raise)(unsigned long thread);
+
+  /* Has one raised there, at its next instruction; RUNTIME_RAISE_NOTHING takes
+  ** one back that was not raised yet. Runs no Python. */
+  void (*raise)(unsigned long thread, enum runtime_raise what);
 
   /* Lets go of what a VALUE_HELD result points into. */
   void (*release)(struct runtime_space *space);

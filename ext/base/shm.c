@@ -12,7 +12,7 @@
 
 enum {
   SHM_MAGIC = 0x50595544, /* "PYUD" */
-  SHM_VERSION = 1,
+  SHM_VERSION = 2,
   SHM_CONTROL_SIZE = 64 * 1024 /* a page of any size that Linux has */
 };
 

@@ -371,14 +371,19 @@ struct left_gil {
 static struct left_gil leave_gil(void) {
   struct left_gil left = {0};
   void *library = find_python();
-  int (*is_initialized)(void), (*is_held)(void);
-  void *(*save)(void);
+  int (*is_initialized)(void);
+  void *(*save)(void), *(*own)(void), *(*current)(void);
   *(void **)&is_initialized = symbol(library, "Py_IsInitialized");
-  *(void **)&is_held = symbol(library, "PyGILState_Check");
+  /* PyGILState_Check() always says yes once there was a subinterpreter (3.11). */
+  *(void **)&own = symbol(library, "PyGILState_GetThisThreadState");
+  *(void **)&current = symbol(library, "PyThreadState_GetUnchecked"); /* 3.13 */
+  if (!current) {
+    *(void **)&current = symbol(library, "_PyThreadState_UncheckedGet");
+  }
   *(void **)&save = symbol(library, "PyEval_SaveThread");
   *(void **)&left.restore = symbol(library, "PyEval_RestoreThread");
-  if (is_initialized && is_held && save && left.restore && is_initialized() &&
-      is_held()) {
+  if (is_initialized && own && current && save && left.restore &&
+      is_initialized() && own() && own() == current()) {
     left.state = save();
   }
   return left;

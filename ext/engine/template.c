@@ -240,7 +240,11 @@ static void template_free(struct template *template) {
     shutdown(template->control, SHUT_RDWR);
     close(template->control);
   }
-  if (template->pidfd >= 0) close(template->pidfd);
+  if (template->pidfd >= 0) {
+    /* One that was stopped could not end. */
+    syscall(SYS_pidfd_send_signal, template->pidfd, SIGCONT, NULL, 0);
+    close(template->pidfd);
+  }
   pthread_mutex_destroy(&template->lock);
   free(template->key);
   free(template);
@@ -405,14 +409,18 @@ int template_fork(struct template *template, const struct engine_host *host,
   return -1;
 }
 
+void template_fail(struct template *template) {
+  template->failed = 1;
+  kill_template(template, template->control);
+}
+
 static void tell(struct template *template, enum control_type type, pid_t pid) {
   struct control message = {.type = type, .pid = pid};
   /* A message goes whole: there is no need of the lock, which whoever waits for
   ** a worker holds. Fails where the template is dead, and then so is the worker;
   ** or where it does not read any more. */
   if (control_send(template->control, &message, NULL, 0, NULL)) {
-    template->failed = 1;
-    kill_template(template, template->control);
+    template_fail(template);
   }
 }
 

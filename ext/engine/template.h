@@ -36,6 +36,9 @@ void template_retire(struct template *template, pid_t pid);
 ** told that much later. */
 int64_t template_delay_ms(const struct template *template);
 
+/* Ends one that does not do its work, with all its workers. */
+void template_fail(struct template *template);
+
 /* 0 once the template has died; template_get() then starts another. */
 int template_alive(struct template *template);
 

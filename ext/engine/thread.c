@@ -223,7 +223,7 @@ static __attribute__((noinline)) int bring_up(struct thread *thread,
   const struct engine_host *host = thread->engine.host;
   if (host->settings->memory_limit_mib || host->settings->max_calls) {
     return err_set(
-        err, ERR_USAGE, "%s needs process mode: it is about workers",
+        err, ERR_USAGE, "%s needs process mode: it is about workers; 0 is none",
         host->settings->max_calls ? "python_max_calls" : "python_memory_limit");
   }
   if (embed_runtime(host, &thread->runtime, &thread->owned, err)) return -1;
@@ -283,7 +283,8 @@ static inline __attribute__((always_inline)) int finish(struct thread *thread,
   if (!rc && value_is_bytes(result) &&
       result->len > thread->engine.host->max_len) {
     thread->runtime->release(thread->space);
-    rc = err_set(err, ERR_TOOBIG, "a result of %llu bytes",
+    rc = err_set(err, ERR_TOOBIG,
+                 "a result of %llu bytes is over SQLite's limit",
                  (unsigned long long)result->len);
   }
   if (rc || !(result->flags & VALUE_HELD)) leave(thread);

@@ -54,15 +54,16 @@ static int running(const struct watch *watch, unsigned serial) {
 static void raise_in(struct watch *watch, unsigned serial,
                      enum watch_reason reason) {
   const struct runtime *runtime = watch->runtime;
+  unsigned long thread = atomic_load(&watch->thread);
   forks_lock_leave(&lock);
   runtime->attach();
+  int may = runtime->may_raise(thread); /* leaves the GIL: not with `lock` */
   enter();
   struct watch *at = list;
   while (at && at != watch) at = at->next;
-  if (at && running(watch, serial) &&
-      !runtime->raise(atomic_load(&watch->thread),
-                      reason == WATCH_TIMEOUT ? RUNTIME_RAISE_TIMEOUT
-                                              : RUNTIME_RAISE_INTERRUPT)) {
+  if (may && at && running(watch, serial)) {
+    runtime->raise(thread, reason == WATCH_TIMEOUT ? RUNTIME_RAISE_TIMEOUT
+                                                   : RUNTIME_RAISE_INTERRUPT);
     atomic_store(&watch->raised, reason);
     watch->raised_ms = clock_ms();
   }

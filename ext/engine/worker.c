@@ -17,8 +17,9 @@
 #include "forks.h"
 
 enum {
-  GRACE_MS = 50,       /* for a call that was told to end, to do so */
-  GRACE_MOST_MS = 2000 /* the same where it waits for a processor */
+  GRACE_MS = 50,        /* for a call that was told to end, to do so */
+  GRACE_MOST_MS = 2000, /* the same where it waits for a processor */
+  LOOKS_ALIVE = 50      /* looks, of RING_SLICE_MS each, between two at /proc */
 };
 
 /* What it died in: it may not even have read the request. */
@@ -68,12 +69,28 @@ static int had_grace(const struct worker *worker, int64_t now) {
          (over >= GRACE_MOST_MS || over >= delay(worker) - worker->delay_ms);
 }
 
+/* A worker that has ended, while the template that would say so does not run: it
+** was stopped, say, and goes with its workers. */
+static int check_alive(struct worker *worker, struct err *err) {
+  if (workers_alive(worker->pid) || worker->unseen++ == 0) return 0;
+  template_fail(worker->template);
+  return err_set(
+      err, ERR_CRASH,
+      "worker %d has ended, and the process that starts workers does "
+      "not say how: it was killed",
+      (int)worker->pid);
+}
+
 /* Looks at the interrupt and the deadline. A call that is to end gets an
 ** exception first, so that the worker and what is in it go on; -1 once it has
 ** had its grace. */
 static int check_call(struct worker *worker, struct err *err) {
   int64_t now = clock_ms();
-  if (!worker->place.since_ms) workers_name(&worker->place, worker->name);
+  /* Not at the first: a wait that only just sleeps does not take long. */
+  if (worker->looks++ == 1 && !worker->place.since_ms) {
+    workers_name(&worker->place, worker->name);
+  }
+  if (worker->looks % LOOKS_ALIVE == 0 && check_alive(worker, err)) return -1;
   if (worker->alarm) {
     return had_grace(worker, now)
                ? alarmed(worker, ", and did not end: its worker was killed",
@@ -214,6 +231,7 @@ int worker_send(struct worker *worker, struct wire_head *head, const char *name,
   worker->until_ms = 0;
   worker->alarm = SHM_ALARM_NONE;
   worker->name = name;
+  worker->looks = worker->unseen = 0;
   if (head->type != WIRE_FORGET) { /* which has no reply */
     workers_begin(&worker->place,
                   head->type == WIRE_CALL || head->type == WIRE_EVAL);
@@ -224,7 +242,10 @@ int worker_send(struct worker *worker, struct wire_head *head, const char *name,
   }
   worker->sent_at = worker->wire.out.pos;
   head->seq = ++worker->seq;
-  if (!wire_send(&worker->wire, head, values, count, err)) return 0;
+  if (!wire_send(&worker->wire, head, values, count, err)) {
+    if (head->type == WIRE_FORGET) workers_end(&worker->place);
+    return 0;
+  }
   if (!err || err->code != ERR_USAGE) {
     worker_kill(worker);
   } else {
@@ -238,7 +259,8 @@ static int read_stream(struct worker *worker, struct value *value,
                        struct err *err) {
   const struct engine_host *host = worker->host;
   if (value->len > host->max_len) {
-    return err_set(err, ERR_TOOBIG, "a result of %llu bytes",
+    return err_set(err, ERR_TOOBIG,
+                   "a result of %llu bytes is over SQLite's limit",
                    (unsigned long long)value->len);
   }
   if (!value->len) {

@@ -35,6 +35,8 @@ struct worker {
   int64_t grace_ms;     /* when the worker is killed for not ending it, */
   int64_t delay_ms;     /* but for what this has grown by since */
   uint32_t sent_at;     /* where the request lies in the ring */
+  uint32_t looks;       /* that its wait has had at the world */
+  uint32_t unseen;      /* of these found it dead, and nobody said so */
   const char *name;     /* what the request under way calls, borrowed */
   struct workers_place place;
 };

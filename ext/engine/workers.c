@@ -147,6 +147,12 @@ static char kernel_state(pid_t pid, uint64_t *memory) {
   return state;
 }
 
+int workers_alive(pid_t pid) {
+  uint64_t memory = 0;
+  char state = kernel_state(pid, &memory);
+  return state && state != 'Z' && state != 'X';
+}
+
 /* With the lock, as far as that is needed. */
 static void look(const struct workers_place *place, struct workers_info *info) {
   int status, oom;

@@ -71,6 +71,9 @@ static inline void workers_end(struct workers_place *place) {
   if (place->since_ms) workers_unname(place);
 }
 
+/* 0 once that process has ended, reaped or not. */
+int workers_alive(pid_t pid);
+
 /* What there is now: a new array (malloc), NULL without memory. */
 struct workers_info *workers_list(uint32_t *count);
 

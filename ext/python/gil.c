@@ -118,10 +118,10 @@ static int in_importlib(unsigned long thread) {
   return is;
 }
 
-int gil_raise(unsigned long thread, enum runtime_raise what) {
+int gil_may_raise(unsigned long thread) { return !in_importlib(thread); }
+
+void gil_raise(unsigned long thread, enum runtime_raise what) {
   PyObject *const classes[] = {NULL, PyExc_KeyboardInterrupt,
                                PyExc_TimeoutError};
-  if (what != RUNTIME_RAISE_NOTHING && in_importlib(thread)) return -1;
   PyThreadState_SetAsyncExc(thread, classes[what]);
-  return 0;
 }

@@ -14,7 +14,8 @@
 void gil_attach(void);
 void gil_detach(void);
 
-/* See runtime.h, raise. */
-int gil_raise(unsigned long thread, enum runtime_raise what);
+/* See runtime.h, may_raise and raise. */
+int gil_may_raise(unsigned long thread);
+void gil_raise(unsigned long thread, enum runtime_raise what);
 
 #endif

@@ -153,6 +153,7 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
       .call = call_scalar,
       .eval = call_expression,
       .version = call_version,
+      .may_raise = gil_may_raise,
       .raise = gil_raise,
       .release = call_release,
   };

@@ -94,7 +94,8 @@ static void reply(struct server *server, uint64_t seq, int rc,
   if (forked) end_child(rc, err);
   if (!rc && value_is_bytes(result) &&
       result->len > shm_max_len_get(server->shm.control)) {
-    rc = err_set(err, ERR_TOOBIG, "a result of %llu bytes",
+    rc = err_set(err, ERR_TOOBIG,
+                 "a result of %llu bytes is over SQLite's limit",
                  (unsigned long long)result->len);
   }
   if (rc) {

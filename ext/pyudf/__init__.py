@@ -19,4 +19,4 @@ __all__ = ['DataType', 'DataTypes', 'FunctionContext', 'ScalarFunction',
 
 __version__ = '0.1.0'
 
-_abi = 2  # of _runtime's table for C: RUNTIME_ABI
+_abi = 3  # of _runtime's table for C: RUNTIME_ABI

@@ -47,35 +47,36 @@ void error_log_add(struct error_log *log, const char *function,
   };
 }
 
+/* SQLite's code for an error whose text is ours; 0 for the ordinary one. */
+static int special_code(enum err_code code) {
+  switch (code) {
+    case ERR_NOMEM:
+    case ERR_OOM:
+      return SQLITE_NOMEM;
+    case ERR_TOOBIG:
+      return SQLITE_TOOBIG;
+    default:
+      return 0;
+  }
+}
+
 void errors_result(sqlite3_context *ctx, const char *prefix, const char *name,
                    struct err *err) {
-  char *what, *message;
-  switch (err->code) {
-    case ERR_NOMEM:
-      sqlite3_result_error_nomem(ctx);
-      break;
-    case ERR_TOOBIG:
-      sqlite3_result_error_toobig(ctx);
-      break;
-    case ERR_INTERRUPT:
-      sqlite3_result_error_code(ctx, SQLITE_INTERRUPT);
-      break;
-    default:
-      what = err_format(err);
-      message = what ? sqlite3_mprintf("%s%s%s%s", prefix, name ? name : "",
-                                       name ? ": " : "", what)
-                     : NULL;
-      if (message) {
-        sqlite3_result_error(ctx, message, -1);
-        if (err->code == ERR_OOM) {
-          sqlite3_result_error_code(ctx, SQLITE_NOMEM); /* the text stays */
-        }
-      } else {
-        sqlite3_result_error_nomem(ctx);
-      }
-      sqlite3_free(message);
-      free(what);
+  int code = special_code(err->code);
+  char *what = err->code == ERR_INTERRUPT ? NULL : err_format(err);
+  char *message = what ? sqlite3_mprintf("%s%s%s%s", prefix, name ? name : "",
+                                         name ? ": " : "", what)
+                       : NULL;
+  if (err->code == ERR_INTERRUPT) {
+    sqlite3_result_error_code(ctx, SQLITE_INTERRUPT);
+  } else if (message) {
+    sqlite3_result_error(ctx, message, -1);
+    if (code) sqlite3_result_error_code(ctx, code); /* the text stays */
+  } else {
+    sqlite3_result_error_nomem(ctx);
   }
+  sqlite3_free(message);
+  free(what);
   err_clear(err);
 }
 

@@ -78,7 +78,8 @@ static void fail(sqlite3_context *ctx, struct function *function,
 
 /* Once, and only what may be called twice. */
 static int may_retry(const struct function *function, const struct err *err) {
-  return err->code == ERR_CRASH && function->session->settings.on_crash_retry &&
+  int died = err->code == ERR_CRASH || err->code == ERR_OOM;
+  return died && function->session->settings.on_crash_retry &&
          function->spec.flags & FUNCTION_DETERMINISTIC;
 }
 

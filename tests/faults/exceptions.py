@@ -33,7 +33,7 @@ for kind, text in (('BaseException', 'BaseException: it'),
     raises(kind, f'raise {kind}("it")', text, f'in f\n.*{kind}: it\n$')
 raises('an exception without a message', 'raise ValueError', 'ValueError')
 raises('SystemExit without a status', 'raise SystemExit', 'SystemExit')
-raises('MemoryError', 'raise MemoryError("no room")', 'out of memory',
+raises('MemoryError', 'raise MemoryError("no room")', 'MemoryError: no room',
        'MemoryError: no room', NOMEM)
 raises('what is no exception', 'raise 3',
        'TypeError: exceptions must derive from BaseException')

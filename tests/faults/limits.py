@@ -13,13 +13,13 @@ def memory(name, source, expected, call='f()', limit=400, **more):
         fault(name, source, call, expected, settings=[f'python_memory_limit={limit}'], **more)
 
 
-OUT = Raises('^out of memory$', NOMEM)
+OUT = Raises('^python function f: (MemoryError.*|out of memory)$', NOMEM)
 memory('more memory than the limit, at once', 'def f(): return len(bytearray(10**9))', OUT)
 memory('more memory than the limit, little by little', '''
 def f():
     x = []
     while True: x.append(bytes(100_000))
-''', Raises('^out of memory$', NOMEM, trace='in f\n.*MemoryError'))
+''', Raises('^python function f: MemoryError', NOMEM, trace='in f\n.*MemoryError'))
 memory('more memory than the limit, in small objects', '''
 def f():
     x = []

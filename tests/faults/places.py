@@ -305,7 +305,7 @@ starting('SIGSEGV in python_preload', CRASHES,
 starting('os._exit(0) in python_preload', EXITS_AT_ONCE,
          PAST + r'exits \(python_preload\)$')
 starting('a python_preload that is not there', {'python_preload': 'nowhere_at_all'},
-         "python_executable .*: ModuleNotFoundError: No module named 'nowhere_at_all'")
+         PAST + r"nowhere_at_all \(python_preload\): ModuleNotFoundError: No module named 'nowhere_at_all'")
 starting('a python_executable that is killed', {'python_executable': '{folder}/python'},
          'python_executable .*/python: it ended at its start')
 starting('a python_executable that exits', {'python_executable': '/bin/true'},

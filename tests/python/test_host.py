@@ -331,6 +331,46 @@ class Threads(HostTest):
             self.assertEqual(out, [str(sorted(
                 ['thread'] * 2 + ['f'] * 2 + ['5150'] * 10))])
 
+    # Who looks whether a call may be ended has Python code run, which leaves the
+    # GIL: another thread then waited for the lock with it.
+    def test_a_call_is_ended_while_another_begins(self):
+        out = self.both("""
+            looked = threading.Event()
+            def hook(event, args):
+                if event == 'sys._current_frames':
+                    looked.set()
+                    time.sleep(0.3)
+            sys.addaudithook(hook)
+            dbs = [Database(False), Database(False)]
+            dbs[0].run('PRAGMA python_timeout = 100')
+            def endless():
+                dbs[0].run("SELECT python_eval('exec(\\"while 1: pass\\")')")
+            def quick():
+                looked.wait()
+                dbs[1].run("SELECT python_eval('6 * 7')")
+            threads = [threading.Thread(target=f) for f in (endless, quick)]
+            for t in threads: t.start()
+            for t in threads: t.join()
+            print(sorted(rows[3:]))
+            """)
+        self.assertEqual(out, ["['42', 'python_eval: timed out after 100 ms']"])
+
+    # 3.11 takes every thread for the GIL's owner once there was a subinterpreter.
+    def test_a_subinterpreter_that_was(self):
+        out = self.both("""
+            try:
+                import _interpreters as sub
+                one = sub.create('legacy')
+            except ImportError:
+                import _xxsubinterpreters as sub
+                one = sub.create(isolated=False)
+            sub.destroy(one)
+            db = Database(False)
+            db.run("SELECT python_eval('6 * 7')")
+            print(rows[1:])
+            """)
+        self.assertRegex(out[0], "42|subinterpreter")
+
 
 if __name__ == '__main__':
     tap.main()
