@@ -207,6 +207,21 @@ static void *interrupt(void *db) {
 }
 
 /* And an interrupt ends that wait, with nothing lost. */
+/* Nobody says that the worker has ended. */
+static void worker_killed_with_template_stopped(void) {
+  sqlite3 *db = open_db();
+  works(db);
+  long template = template_of(db), worker = worker_of(db);
+  kill_one(template, SIGSTOP);
+  kill_one(worker, SIGKILL);
+  matches(db, "SELECT python_eval('1')",
+          "worker [0-9]+ has ended, and the process that starts workers does "
+          "not say how: it was killed$");
+  ok(gone(template), "it is gone");
+  works(db);
+  close_db(db);
+}
+
 static void interrupted_with_template_stopped(void) {
   sqlite3 *witness = witness_open(), *fresh = open_db();
   long template = template_of(witness);
@@ -383,6 +398,8 @@ static const struct host hosts[] = {
      template_killed_at_a_fork, 0, 0},
     {"the template is stopped", "a statement of each connection", NULL,
      template_stopped, 0, 0},
+    {"the worker is killed while the template is stopped", THE_STATEMENT, NULL,
+     worker_killed_with_template_stopped, 0, 0},
     {"an interrupt while the template is stopped", THE_STATEMENT, NULL,
      interrupted_with_template_stopped, 0, 0},
     {"the template is stopped, connections close", NOTHING, NULL,
