@@ -243,17 +243,29 @@ def import_named(name, reload):
 
 def _reload(module):
     """importlib.reload() leaves what the source no longer defines where it was.
-    A process that imports the module afresh would not have it: so it goes."""
+    A process that imports the module afresh would not have it: so it goes. What
+    the source names may have been kept on purpose (`try: x` `except NameError:
+    def x...`), and stays."""
     import importlib
     before = dict(vars(module))
     forget_decorated(vars(module))
     module = importlib.reload(module)
+    code = _code_of(module)
+    if code is None:  # nobody knows what it names
+        return module
     namespace = vars(module)
     for key, obj in before.items():
-        if (namespace.get(key) is obj and callable(obj)
-                and _defined_in(obj) == module.__name__):
+        if (key not in code.co_names and namespace.get(key) is obj
+                and callable(obj) and _defined_in(obj) == module.__name__):
             del namespace[key]
     return module
+
+
+def _code_of(module):
+    try:
+        return module.__spec__.loader.get_code(module.__spec__.name)
+    except Exception:  # a loader of another kind
+        return None
 
 
 def _defined_in(obj):

@@ -164,6 +164,34 @@ def reload_without(m):
 changing('a function gone from a module, and python_reload()', 'the function', reload_without)
 
 
+GUARDED = OLD.replace('old', 'kept') + '''
+try:
+    Registry
+except NameError:
+    class Registry: count = 0
+    def _count(): return Registry.count
+Registry.count += 1
+def g(): return "%s %d" % (Registry.__name__, _count())
+'''
+
+
+def guarded(m):
+    m.write(GUARDED)
+    for count in range(1, 4):
+        need(m.reload() == 'f,g', 'python_reload')
+        m.is_('kept 1')
+        m.is_(f'Registry {count}', 'g')
+    m.write(NEW)
+    m.reload()
+    m.is_('newer 1')
+    m.write(GUARDED)
+    m.reload()
+    m.is_('Registry 1', 'g')
+
+
+changing('a module that keeps a class of its own at python_reload()', NOTHING, guarded)
+
+
 def fails(what, text, *parts):
     def reloaded(m):
         if text is None:
