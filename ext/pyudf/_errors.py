@@ -75,7 +75,7 @@ _own_traceback = BaseException.__dict__['__traceback__'].__get__
 def _type_name(kind, session):
     """As the last line of a traceback has it; a class of a module that pyudf
     made is told without the module."""
-    name = _type_own_name(kind)
+    name = str.__str__(_type_own_name(kind))  # as f-strings would ask it
     module = _type_own_module(kind)
     if not issubclass(type(module), str):
         return name
@@ -90,7 +90,10 @@ def _place(exc, function):
     """Where it was raised: the innermost code of the user's own, else the
     innermost code that is not ours, else the function."""
     if issubclass(type(exc), SyntaxError):
-        file, line = exc.filename, exc.lineno
+        try:
+            file, line = exc.filename, exc.lineno
+        except BaseException:
+            file = line = None
         if (type(file) is str and file and type(line) is int
                 and 0 < line <= _LINE_MAX):
             return file, line

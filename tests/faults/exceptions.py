@@ -77,6 +77,14 @@ class _E(Exception, metaclass=Meta): pass
 ''')
 raises('a class with a name of lone surrogates', 'raise E("it")', r'\\udcffX: it',
        before='class E(Exception): pass\nE.__qualname__ = "\\udcffX"\n')
+raises('a class with a str of its own for a name', 'raise E("it")', 'no.such: it', 'in f\n',
+       before='''
+class S(str):
+    def __str__(self): raise SystemExit("no name")
+    def __format__(self, spec): raise SystemExit("no name")
+class E(Exception): __module__ = "no"
+E.__qualname__ = S("such")
+''')
 raises('a __class__ that lies', 'raise E("it")', 'E: it', before='''
 class E(Exception):
     __class__ = KeyError
@@ -190,6 +198,14 @@ a.filename, a.lineno, a.offset, a.text, a.end_lineno = 3, "x", [], {}, "y"
 raises('a SyntaxError of a line that cannot be', 'raise a', r'SyntaxError: it', before='''
 a = SyntaxError("it")
 a.filename, a.lineno = "x.py", 1 << 80
+''')
+for attribute in 'filename', 'lineno', 'msg', 'text':
+    raises(f'a SyntaxError whose {attribute} raises', 'raise E("it")',
+           'E: ' + ('<exception str\\(\\) failed>' if attribute == 'msg' else 'it'), 'in f\n', before=f'''
+class E(SyntaxError):
+    @property
+    def {attribute}(self): raise SystemExit("none")
+    def __str__(self): return "it"
 ''')
 raises('an OSError without a file name', 'open("/nowhere/at/all")',
        r"FileNotFoundError: \[Errno 2\] No such file or directory: '/nowhere/at/all'")

@@ -91,6 +91,18 @@ class Describe(SessionTest):
                          'KeyboardInterrupt')
         self.assertEqual(self.told(raises, UsageError('this'))[:3],
                          [2, None, 'this'])
+
+        class Placeless(SyntaxError):
+            filename = property(lambda self: 1 / 0)
+
+        class Name(str):
+            def __format__(self, spec):
+                raise SystemExit
+        Placeless.__qualname__ = Name('Named')
+        told = self.told(raises, Placeless('it'))
+        self.assertEqual((told[TYPE], told[TEXT], told[FILE]),
+                         (f'{__name__}.Named'.removeprefix('__main__.'), 'it', __file__))
+        self.assertIn('in raises\n', told[TRACEBACK])
         group = ExceptionGroup('many', [ValueError(1), KeyError(2)])
         self.assertIn('KeyError', self.told(raises, group)[TRACEBACK])
 
