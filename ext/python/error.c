@@ -64,29 +64,26 @@ static int err_describe(PyObject *exception, PyObject *session,
   return 0;
 }
 
-/* The same without any Python code, for when describe() itself fails: out of
-** memory or stack, or interrupted. */
-static void err_describe_plainly(PyObject *exception, struct err *err) {
-  PyObject *name =
-      PyObject_GetAttrString((PyObject *)Py_TYPE(exception), "__name__");
-  PyObject *text = PyObject_Str(exception);
-  PyErr_Clear();
-  PyObject *name_bytes =
-      name ? PyUnicode_AsEncodedString(name, "utf-8", "backslashreplace")
-           : NULL;
+/* Takes a str; gives it in UTF-8, or NULL with no exception set. */
+static PyObject *encoded(PyObject *str) {
   PyObject *bytes =
-      text ? PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace")
-           : NULL;
-  const char *type = name_bytes ? PyBytes_AsString(name_bytes) : NULL;
-  const char *data = bytes ? PyBytes_AsString(bytes) : NULL;
-  if (!data) data = "<exception str() failed>";
-  err_set_exception(err, ERR_PYTHON, type ? type : "Exception", data,
-                    strlen(data), NULL, 0, NULL, 0);
+      str ? PyUnicode_AsEncodedString(str, "utf-8", "backslashreplace") : NULL;
   PyErr_Clear();
+  Py_XDECREF(str);
+  return bytes;
+}
+
+/* The same without describe(), for when that fails: out of memory or stack, or
+** interrupted. Of Python code it runs the exception's __str__, nothing else. */
+static void err_describe_plainly(PyObject *exception, struct err *err) {
+  PyObject *name = encoded(PyType_GetName(Py_TYPE(exception)));
+  PyObject *text = encoded(PyObject_Str(exception));
+  const char *type = name ? PyBytes_AsString(name) : "Exception";
+  const char *data = text ? PyBytes_AsString(text) : "<exception str() failed>";
+  err_set_exception(err, ERR_PYTHON, type, data, strlen(data), NULL, 0, NULL,
+                    0);
   Py_XDECREF(name);
   Py_XDECREF(text);
-  Py_XDECREF(name_bytes);
-  Py_XDECREF(bytes);
 }
 
 int error_take(PyObject *session, PyObject *function, struct err *err) {

@@ -210,6 +210,20 @@ class E(SyntaxError):
 raises('an OSError without a file name', 'open("/nowhere/at/all")',
        r"FileNotFoundError: \[Errno 2\] No such file or directory: '/nowhere/at/all'")
 
+both('an exception that pyudf fails to describe', '''
+import pyudf._errors as errors
+text = errors._text
+class Meta(type):
+    def __getattribute__(cls, name): raise SystemExit("no attribute")
+class _E(Exception, metaclass=Meta):
+    def __str__(self):
+        errors._text = text
+        return "it"
+def f():
+    errors._text = None
+    raise _E()
+''', Raises(F + '_E: it$'))
+
 # ---- where an exception has nowhere to go ----
 
 both('an exception in __del__', '''
