@@ -294,8 +294,8 @@ static int lock_it(struct template *template, const struct engine_host *host,
   }
 }
 
-/* The listed one, or a new one: *started is then 1. One that has died is not
-** listed after. */
+/* The listed one, or a new one: it is started, and *started is then 1. *out may
+** be one that has died, or that another thread could not start. */
 static int get_once(const struct engine_host *host, struct template **out,
                     int *started, struct err *err) {
   char *key = key_new(host);
@@ -303,12 +303,9 @@ static int get_once(const struct engine_host *host, struct template **out,
   if (!template) return err_nomem(err);
   int rc = lock_it(template, host, err);
   int locked = !rc;
-  *started = locked && template->control < 0;
+  *started = locked && template->control < 0 && !template->failed;
   if (*started) {
-    rc = template->failed
-             ? err_set(err, ERR_SYSTEM, "python_executable %s: it ended",
-                       host->settings->executable)
-             : start(template, host, err);
+    rc = start(template, host, err);
     if (rc) template->failed = 1;
   }
   if (locked) pthread_mutex_unlock(&template->lock);
@@ -320,13 +317,17 @@ static int get_once(const struct engine_host *host, struct template **out,
   return rc;
 }
 
+/* Why another's start failed is the other's to hear: it may have been
+** interrupted. Ends with a start of our own at the latest: what was found dead
+** is never listed again. */
 int template_get(const struct engine_host *host, struct template **out,
                  struct err *err) {
-  int started;
-  if (get_once(host, out, &started, err)) return -1;
-  if (started || template_alive(*out)) return 0;
-  template_put(*out); /* it had died, and nobody had noticed yet */
-  return get_once(host, out, &started, err);
+  for (;;) {
+    int started = 0;
+    if (get_once(host, out, &started, err)) return -1;
+    if (started || template_alive(*out)) return 0;
+    template_put(*out);
+  }
 }
 
 void template_put(struct template *template) {

@@ -239,6 +239,68 @@ static void interrupted_with_template_stopped(void) {
   witness_close(witness);
 }
 
+/* What is preloaded in the cases that follow. */
+static void preload(const char *text) {
+  write_file(in_folder("pyudf_preloaded.py"), text);
+  setenv("PYUDF_PATH", folder, 1);
+  setenv("PYUDF_PRELOAD", "pyudf_preloaded", 1);
+}
+
+static void *simple_eval(void *db) {
+  return (void *)(uintptr_t)ask_in(db, "SELECT python_eval('6 * 7')",
+                                   malloc(ASKED));
+}
+
+/* Two that want the same template: `second` comes while the first one's start is
+** under way. What they are told is for free(). */
+static void start_together(sqlite3 *dbs[2], void (*then)(sqlite3 *),
+                           void *told[2]) {
+  pthread_t threads[2];
+  pthread_create(&threads[0], NULL, simple_eval, dbs[0]);
+  ok(await_number("starting") > 0, "the template is starting");
+  pthread_create(&threads[1], NULL, simple_eval, dbs[1]);
+  pause_ms(300);
+  if (then) then(dbs[0]);
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], &told[i]);
+}
+
+/* Whoever starts a template for two may not wait for it. */
+static void interrupted_start(void) {
+  void *told[2] = {NULL, NULL};
+  preload(
+      "import os, time\nname = os.path.dirname(__file__) + '/starting'\n"
+      "if not os.path.exists(name):\n"
+      "  with open(name, 'w') as file: file.write('1')\n"
+      "  time.sleep(300)\n");
+  sqlite3 *dbs[2] = {open_db(), open_db()};
+  start_together(dbs, sqlite3_interrupt, told);
+  ok(!strcmp(told[0], "error 9: interrupted"), "the first: %s",
+     (char *)told[0]);
+  ok(!strcmp(told[1], "42"), "the second: %s", (char *)told[1]);
+  for (int i = 0; i < 2; i++) {
+    free(told[i]);
+    works(dbs[i]);
+  }
+  ok(template_of(dbs[0]) == template_of(dbs[1]), "one template for both");
+  for (int i = 0; i < 2; i++) close_db(dbs[i]);
+}
+
+/* And each of two is told why there is none. */
+static void failed_start(void) {
+  void *told[2] = {NULL, NULL};
+  preload(
+      "import os, time\nname = os.path.dirname(__file__) + '/starting'\n"
+      "with open(name, 'w') as file: file.write('1')\n"
+      "time.sleep(1)\nraise ValueError('not today')\n");
+  sqlite3 *dbs[2] = {open_db(), open_db()};
+  start_together(dbs, NULL, told);
+  for (int i = 0; i < 2; i++) {
+    ok(strstr(told[i], "not today") != NULL, "told: %s", (char *)told[i]);
+    free(told[i]);
+    close_db(dbs[i]);
+  }
+}
+
 /* Many messages that nobody reads must not hold the host up. */
 static void template_stopped_for_long(void) {
   enum { MANY = 40 };
@@ -402,6 +464,10 @@ static const struct host hosts[] = {
      worker_killed_with_template_stopped, 0, 0},
     {"an interrupt while the template is stopped", THE_STATEMENT, NULL,
      interrupted_with_template_stopped, 0, 0},
+    {"an interrupt of a start that two wait for", THE_STATEMENT, NULL,
+     interrupted_start, 0, 0},
+    {"two wait for a start that fails", "a statement of each connection", NULL,
+     failed_start, 0, 0},
     {"the template is stopped, connections close", NOTHING, NULL,
      template_stopped_for_long, 0, 0},
     {"300 workers that end slowly", NOTHING, NULL, many_that_end_slowly, 0,
