@@ -42,6 +42,7 @@ struct template {
   int control;          /* -1 until started */
   int pidfd;            /* -1 until started, and where the kernel has none */
   pid_t pid;
+  int child;           /* 1: the host is init, or a subreaper */
   uint32_t forks;      /* seq of the last CONTROL_FORK */
   uint32_t unanswered; /* how many were interrupted, and are still to come */
   atomic_int failed;   /* 1: died or never came up; nobody gets it any more */
@@ -52,7 +53,8 @@ static struct template *list;
 
 /* Templates that were told to end. They are init's children, and this process's
 ** where it is init (a container's first program) or a subreaper: then nobody
-** but us may know that they are to be waited for. */
+** but us may know that they are to be waited for. Only such are noted: another's
+** number may be a child of the host's by now, whose end is the host's to see. */
 enum { LEFT_MAX = 64 };
 static pid_t left[LEFT_MAX];
 
@@ -62,8 +64,15 @@ static void reap_left(void) {
   }
 }
 
+/* Whether it is our child, asked as soon as it is there: it never becomes one
+** later. */
+static int is_child(pid_t pid) {
+  siginfo_t info;
+  return !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL);
+}
+
 static void leave_behind(pid_t pid) {
-  for (int i = 0; i < LEFT_MAX && pid; i++) {
+  for (int i = 0; i < LEFT_MAX; i++) {
     if (left[i]) continue;
     left[i] = pid;
     return;
@@ -192,6 +201,7 @@ static int start(struct template *template, const struct engine_host *host,
   struct timeval send = {.tv_sec = SEND_S};
   setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &send, sizeof send);
   if (spawn_python(host, pair[1], log, &template->pid, &why)) goto done;
+  template->child = is_child(template->pid);
   template->pidfd = (int)syscall(SYS_pidfd_open, template->pid, 0);
   close(pair[1]);
   pair[1] = -1;
@@ -339,7 +349,7 @@ void template_put(struct template *template) {
     struct template **at = &list;
     while (*at != template) at = &(*at)->next;
     *at = template->next;
-    leave_behind(template->pid);
+    if (template->child) leave_behind(template->pid);
   }
   forks_lock_leave(&list_lock);
   if (last) template_free(template);

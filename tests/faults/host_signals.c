@@ -4,8 +4,10 @@
 ** children; and whatever the host does to them, functions work.
 */
 #include <limits.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "host.h"
@@ -110,6 +112,73 @@ static void init_of_a_namespace(void) {
   }
   int status = -1;
   waitpid(pid, &status, 0);
+  ok(status == 0, "it ends well: %#x", (unsigned)status);
+}
+
+/* A child of that number, which ends at once; 0, or -1. */
+static int child_of_number(pid_t pid) {
+  struct clone_args args = {
+      .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
+  long got = syscall(SYS_clone3, &args, sizeof args);
+  if (!got) syscall(SYS_exit_group, 7);
+  siginfo_t info;
+  return got == pid && !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) ? 0
+                                                                           : -1;
+}
+
+/* The number is free as soon as init has waited for whoever had it. */
+static int is_free(long pid) {
+  for (int i = 0; i < 1000 && !kill((pid_t)pid, 0); i++) pause_ms(10);
+  return kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+static void reused_number_in_namespace(void) {
+  int status = -1;
+  sqlite3 *db = open_db();
+  long template = template_of(db);
+  close_db(db);
+  ok(is_free(template), "the first template has ended: %ld", template);
+  if (child_of_number((pid_t) template)) skip("no number can be chosen");
+  db = open_db();
+  works(db);
+  ok(waitpid((pid_t) template, &status, 0) == template && status == EXITS(7),
+     "its number is a child's: %s, %#x", strerror(errno), (unsigned)status);
+  template = template_of(db);
+  kill_one(template, SIGKILL);
+  ok(is_free(template), "the second template is dead: %ld", template);
+  status = child_of_number((pid_t) template);
+  ok(!status, "its number is a child's, too");
+  close_db(db);
+  db = open_db();
+  works(db);
+  ok(waitpid((pid_t) template, &status, 0) == template && status == EXITS(7),
+     "which is waited for: %s, %#x", strerror(errno), (unsigned)status);
+  close_db(db);
+}
+
+/* The host waits for a child of its own that has a dead template's number. */
+static void reused_number(void) {
+  if (unshare(CLONE_NEWPID | CLONE_NEWNS))
+    skip("no namespace of processes can be had");
+  fflush(stdout);
+  pid_t init = fork();
+  if (!init) {
+    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    mount("proc", "/proc", "proc", 0, NULL);
+    pid_t pid = fork();
+    if (!pid) {
+      reused_number_in_namespace();
+      fflush(stdout);
+      _exit(0);
+    }
+    int status, ended = -1;
+    for (pid_t one; (one = waitpid(-1, &status, 0)) > 0;) {
+      if (one == pid) ended = status;
+    }
+    _exit(ended != 0);
+  }
+  int status = -1;
+  waitpid(init, &status, 0);
   ok(status == 0, "it ends well: %#x", (unsigned)status);
 }
 
@@ -246,6 +315,8 @@ static const struct host hosts[] = {
     {"a thread that reaps all", NOTHING, NOTHING, waits_in_a_thread, 0, 0},
     {"the host is a subreaper", NOTHING, NOTHING, subreaper, 0, 0},
     {"the host is process 1", NOTHING, NOTHING, init_of_a_namespace, 0, COLD},
+    {"a child has a dead template's number", NOTHING, NULL, reused_number, 0,
+     COLD},
     {"all signals blocked", NOTHING, NOTHING, all_blocked, 0, 0},
     {"handlers for all signals", NOTHING, NOTHING, keeps_its_handlers, 0,
      NOT_SANITIZED},
