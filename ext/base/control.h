@@ -8,7 +8,9 @@
 **   CONTROL_FORK    host to template, with the two descriptors of CONTROL_FDS
 **   CONTROL_FORKED  template to host: pid, or error (an errno) and pid 0; the
 **                   seq is the request's, as the host may not have waited
-**   CONTROL_KILL    host to template: SIGKILL for the worker pid
+**   CONTROL_KILL    host to template: SIGKILL for the worker pid; with pid 0 for
+**                   the one that was forked for the CONTROL_FORK of that seq,
+**                   which nobody waits for any more
 **   CONTROL_ALARM   host to template: CONTROL_ALARM_SIGNAL for the worker pid,
 **                   which then looks into the shared memory (shm_alarm_get)
 **   CONTROL_RETIRE  host to template: the worker pid was told to quit; SIGKILL

@@ -355,8 +355,29 @@ void template_put(struct template *template) {
   if (last) template_free(template);
 }
 
+void template_fail(struct template *template) {
+  template->failed = 1;
+  kill_template(template, template->control);
+}
+
+/* A message goes whole: there is no need of the lock, which whoever waits for a
+** worker holds. Fails where the template is dead, and then so is the worker; or
+** where it does not read any more. */
+static void tell(struct template *template, const struct control *message) {
+  if (control_send(template->control, message, NULL, 0, NULL)) {
+    template_fail(template);
+  }
+}
+
+/* Nobody waits for the worker, which may come all the same. */
+static void give_up(struct template *template, const struct control *request) {
+  struct control unwanted = {.type = CONTROL_KILL, .seq = request->seq};
+  template->unanswered++;
+  tell(template, &unwanted);
+}
+
 /* 1 and the reply to `request`. Replies to earlier ones, which were interrupted,
-** come first: nobody wants their workers any more. */
+** come first. */
 static int await_forked(struct template *template,
                         const struct engine_host *host,
                         const struct control *request, struct control *reply,
@@ -364,13 +385,11 @@ static int await_forked(struct template *template,
   for (;;) {
     int came =
         await(template->control, CONTROL_FORKED, reply, FORK_MS, host, err);
-    if (came < 0 && err->code == ERR_INTERRUPT) template->unanswered++;
+    if (came < 0 && err->code == ERR_INTERRUPT) give_up(template, request);
     if (came <= 0 || reply->seq == request->seq) return came;
     if (!template->unanswered)
       return err_set(err, ERR_CRASH, "broke the protocol");
     template->unanswered--;
-    struct control unwanted = {.type = CONTROL_KILL, .pid = reply->pid};
-    control_send(template->control, &unwanted, NULL, 0, NULL);
   }
 }
 
@@ -420,31 +439,16 @@ int template_fork(struct template *template, const struct engine_host *host,
   return -1;
 }
 
-void template_fail(struct template *template) {
-  template->failed = 1;
-  kill_template(template, template->control);
-}
-
-static void tell(struct template *template, enum control_type type, pid_t pid) {
-  struct control message = {.type = type, .pid = pid};
-  /* A message goes whole: there is no need of the lock, which whoever waits for
-  ** a worker holds. Fails where the template is dead, and then so is the worker;
-  ** or where it does not read any more. */
-  if (control_send(template->control, &message, NULL, 0, NULL)) {
-    template_fail(template);
-  }
-}
-
 void template_kill(struct template *template, pid_t pid) {
-  tell(template, CONTROL_KILL, pid);
+  tell(template, &(struct control){.type = CONTROL_KILL, .pid = pid});
 }
 
 void template_alarm(struct template *template, pid_t pid) {
-  tell(template, CONTROL_ALARM, pid);
+  tell(template, &(struct control){.type = CONTROL_ALARM, .pid = pid});
 }
 
 void template_retire(struct template *template, pid_t pid) {
-  tell(template, CONTROL_RETIRE, pid);
+  tell(template, &(struct control){.type = CONTROL_RETIRE, .pid = pid});
 }
 
 int64_t template_delay_ms(const struct template *template) {

@@ -41,6 +41,7 @@ enum { STDERR_AFTER_START = 4 }; /* what 1 and 2 become once all is up */
 struct child {
   struct child *next;
   pid_t pid;
+  uint32_t seq;        /* of the CONTROL_FORK that it was forked for */
   int64_t deadline_ms; /* SIGKILL then; 0: not retired */
   int killed;          /* 1: by us */
   uint64_t oom_kills;  /* before it was forked */
@@ -74,8 +75,8 @@ _Noreturn static void become_worker(const int fds[CONTROL_FDS]) {
   serve_run(fds[CONTROL_FD_SHM], fds[CONTROL_FD_CRASH], server.path);
 }
 
-/* A new child for the two descriptors; its pid, or -errno. */
-static pid_t fork_child(const int fds[CONTROL_FDS]) {
+/* A new child for the request's two descriptors; its pid, or -errno. */
+static pid_t fork_child(uint32_t seq, const int fds[CONTROL_FDS]) {
   if (fds[CONTROL_FD_SHM] < 0 || fds[CONTROL_FD_CRASH] < 0) return -EMFILE;
   struct child *child = calloc(1, sizeof *child);
   if (!child) return -ENOMEM;
@@ -101,6 +102,7 @@ static pid_t fork_child(const int fds[CONTROL_FDS]) {
     return -failed;
   }
   child->pid = pid;
+  child->seq = seq;
   child->next = server.children;
   server.children = child;
   return pid;
@@ -141,9 +143,14 @@ static void reap(void) {
   }
 }
 
-static struct child *find(pid_t pid) {
+/* The one that the message is about: a host that did not wait for the reply
+** knows the request only. */
+static struct child *find(const struct control *message) {
   struct child *child = server.children;
-  while (child && child->pid != pid) child = child->next;
+  while (child && (message->pid ? child->pid != message->pid
+                                : child->seq != message->seq)) {
+    child = child->next;
+  }
   return child;
 }
 
@@ -206,9 +213,9 @@ static void serve_control(void) {
   int came = control_recv(CONTROL_FD, &message, fds, NULL);
   if (came == 0) finish(0);
   if (came < 0) return;
-  struct child *child = find(message.pid);
+  struct child *child = find(&message);
   if (message.type == CONTROL_FORK) {
-    pid_t pid = fork_child(fds);
+    pid_t pid = fork_child(message.seq, fds);
     struct control reply = {.type = CONTROL_FORKED,
                             .pid = pid > 0 ? pid : 0,
                             .error = pid > 0 ? 0 : -pid,

@@ -206,6 +206,29 @@ static void *interrupt(void *db) {
   return NULL;
 }
 
+/* Has its worker killed by the template. */
+static void kill_hung(sqlite3 *db) {
+  long worker = worker_of(db);
+  kill_one(worker, SIGSTOP);
+  ask(db, "PRAGMA python_timeout=300");
+  matches(db, "SELECT python_eval('1')", "its worker was killed$");
+  ok(gone(worker), "the template has killed it");
+}
+
+static int children_become(long pid, int expected) {
+  char path[64];
+  int count = -1;
+  snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
+  for (int i = 0; i < 1000 && count != expected; i++) {
+    int child;
+    if (i) pause_ms(10);
+    FILE *file = fopen(path, "re");
+    for (count = 0; file && fscanf(file, "%d", &child) == 1;) count++;
+    if (file) fclose(file);
+  }
+  return count == expected;
+}
+
 /* And an interrupt ends that wait, with nothing lost. */
 /* Nobody says that the worker has ended. */
 static void worker_killed_with_template_stopped(void) {
@@ -223,7 +246,8 @@ static void worker_killed_with_template_stopped(void) {
 }
 
 static void interrupted_with_template_stopped(void) {
-  sqlite3 *witness = witness_open(), *fresh = open_db();
+  sqlite3 *witness = witness_open(), *later = open_db(), *fresh = open_db();
+  works(later);
   long template = template_of(witness);
   kill_one(template, SIGSTOP);
   pthread_t thread;
@@ -233,9 +257,13 @@ static void interrupted_with_template_stopped(void) {
   ok(now_ms() - began < 8000, "it did not wait for the template");
   pthread_join(thread, NULL);
   kill_one(template, SIGCONT);
-  works(fresh); /* and not the worker that nobody waits for any more */
+  /* Once it has done what it was told later, and nobody forks meanwhile. */
+  kill_hung(later);
+  ok(children_become(template, 1), "nobody waits for the worker: it is gone");
+  works(fresh); /* and not that worker */
   ok(template_of(fresh) == template, "the template goes on");
   close_db(fresh);
+  close_db(later);
   witness_close(witness);
 }
 

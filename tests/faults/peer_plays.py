@@ -256,6 +256,7 @@ class Template:
     def __init__(self):
         self.socket = socket.socket(fileno=3)
         self.workers = {}  # pid: the memory
+        self.forked = {}  # seq of a request: the pid
         self.seq = 0  # of the last request
 
     def receive(self):
@@ -282,6 +283,7 @@ class Template:
             finally:
                 os._exit(9)
         self.workers[pid] = control
+        self.forked[self.seq] = pid
         return pid
 
     def reap(self):
@@ -322,10 +324,12 @@ class Template:
                 if not fault('fork', '*', self, fds):
                     self.send(FORKED, self.fork(fds))
                     fault('forked', '*', self)
-            elif got[0] in (KILL, RETIRE) and got[1] in self.workers:
+            elif got[0] in (KILL, RETIRE):
+                pid = got[1] or self.forked.get(got[3])
                 if got[0] == RETIRE:
                     time.sleep(0.01)  # it quits
-                self.kill_group(got[1])
+                if pid in self.workers:
+                    self.kill_group(pid)
             for fd in fds:
                 os.close(fd)
 
