@@ -64,13 +64,6 @@ static void reap_left(void) {
   }
 }
 
-/* Whether it is our child, asked as soon as it is there: it never becomes one
-** later. */
-static int is_child(pid_t pid) {
-  siginfo_t info;
-  return !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL);
-}
-
 static void leave_behind(pid_t pid) {
   for (int i = 0; i < LEFT_MAX; i++) {
     if (left[i]) continue;
@@ -201,7 +194,9 @@ static int start(struct template *template, const struct engine_host *host,
   struct timeval send = {.tv_sec = SEND_S};
   setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &send, sizeof send);
   if (spawn_python(host, pair[1], log, &template->pid, &why)) goto done;
-  template->child = is_child(template->pid);
+  siginfo_t info; /* asked at once: it never becomes our child later */
+  template->child = !waitid(P_PID, (id_t) template->pid, &info,
+                            WEXITED | WNOHANG | WNOWAIT | __WALL);
   template->pidfd = (int)syscall(SYS_pidfd_open, template->pid, 0);
   close(pair[1]);
   pair[1] = -1;
@@ -312,18 +307,14 @@ static int get_once(const struct engine_host *host, struct template **out,
   struct template *template = key ? list_get(key) : NULL;
   if (!template) return err_nomem(err);
   int rc = lock_it(template, host, err);
-  int locked = !rc;
-  *started = locked && template->control < 0 && !template->failed;
-  if (*started) {
-    rc = start(template, host, err);
+  if (!rc) {
+    *started = template->control < 0 && !template->failed;
+    if (*started) rc = start(template, host, err);
     if (rc) template->failed = 1;
+    pthread_mutex_unlock(&template->lock);
   }
-  if (locked) pthread_mutex_unlock(&template->lock);
-  if (rc) {
-    template_put(template);
-  } else {
-    *out = template;
-  }
+  if (rc) template_put(template);
+  *out = rc ? NULL : template;
   return rc;
 }
 
@@ -369,13 +360,6 @@ static void tell(struct template *template, const struct control *message) {
   }
 }
 
-/* Nobody waits for the worker, which may come all the same. */
-static void give_up(struct template *template, const struct control *request) {
-  struct control unwanted = {.type = CONTROL_KILL, .seq = request->seq};
-  template->unanswered++;
-  tell(template, &unwanted);
-}
-
 /* 1 and the reply to `request`. Replies to earlier ones, which were interrupted,
 ** come first. */
 static int await_forked(struct template *template,
@@ -385,7 +369,11 @@ static int await_forked(struct template *template,
   for (;;) {
     int came =
         await(template->control, CONTROL_FORKED, reply, FORK_MS, host, err);
-    if (came < 0 && err->code == ERR_INTERRUPT) give_up(template, request);
+    if (came < 0 && err->code == ERR_INTERRUPT) {
+      struct control unwanted = {.type = CONTROL_KILL, .seq = request->seq};
+      template->unanswered++;
+      tell(template, &unwanted);
+    }
     if (came <= 0 || reply->seq == request->seq) return came;
     if (!template->unanswered)
       return err_set(err, ERR_CRASH, "broke the protocol");
