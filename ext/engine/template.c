@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +22,7 @@
 #include "../base/delay.h"
 #include "../base/memlog.h"
 #include "forks.h"
+#include "orphans.h"
 #include "spawn.h"
 
 enum {
@@ -51,34 +51,13 @@ struct template {
 static struct forks_lock list_lock = FORKS_LOCK_INIT;
 static struct template *list;
 
-/* Templates that were told to end. They are init's children, and this process's
-** where it is init (a container's first program) or a subreaper: then nobody
-** but us may know that they are to be waited for. Only such are noted: another's
-** number may be a child of the host's by now, whose end is the host's to see. */
-enum { LEFT_MAX = 64 };
-static pid_t left[LEFT_MAX];
-
-static void reap_left(void) {
-  for (int i = 0; i < LEFT_MAX; i++) {
-    if (left[i] && waitpid(left[i], NULL, WNOHANG | __WALL) != 0) left[i] = 0;
-  }
-}
-
-static void leave_behind(pid_t pid) {
-  for (int i = 0; i < LEFT_MAX; i++) {
-    if (left[i]) continue;
-    left[i] = pid;
-    return;
-  }
-}
-
 /* In a forked child the parent's templates are not ours. */
 static void list_enter(void) {
   if (forks_lock_enter(&list_lock)) {
     list = NULL;
-    memset(left, 0, sizeof left);
+    orphans_forget();
   }
-  reap_left();
+  orphans_reap();
 }
 
 static char *key_new(const struct engine_host *host) {
@@ -194,9 +173,7 @@ static int start(struct template *template, const struct engine_host *host,
   struct timeval send = {.tv_sec = SEND_S};
   setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &send, sizeof send);
   if (spawn_python(host, pair[1], log, &template->pid, &why)) goto done;
-  siginfo_t info; /* asked at once: it never becomes our child later */
-  template->child = !waitid(P_PID, (id_t) template->pid, &info,
-                            WEXITED | WNOHANG | WNOWAIT | __WALL);
+  template->child = orphans_is_child(template->pid);
   template->pidfd = (int)syscall(SYS_pidfd_open, template->pid, 0);
   close(pair[1]);
   pair[1] = -1;
@@ -286,11 +263,11 @@ static int lock_it(struct template *template, const struct engine_host *host,
                    struct err *err) {
   for (;;) {
     struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
+    clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += SLICE_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    if (!pthread_mutex_clocklock(&template->lock, CLOCK_MONOTONIC, &until)) {
+    if (!pthread_mutex_timedlock(&template->lock, &until)) {
       return 0;
     }
     if (host->interrupted(host->arg)) {
@@ -340,7 +317,7 @@ void template_put(struct template *template) {
     struct template **at = &list;
     while (*at != template) at = &(*at)->next;
     *at = template->next;
-    if (template->child) leave_behind(template->pid);
+    if (template->child) orphans_add(template->pid);
   }
   forks_lock_leave(&list_lock);
   if (last) template_free(template);
