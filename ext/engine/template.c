@@ -19,7 +19,6 @@
 
 #include "../base/clock.h"
 #include "../base/control.h"
-#include "../base/delay.h"
 #include "../base/memlog.h"
 #include "forks.h"
 #include "orphans.h"
@@ -416,8 +415,8 @@ void template_retire(struct template *template, pid_t pid) {
   tell(template, &(struct control){.type = CONTROL_RETIRE, .pid = pid});
 }
 
-int64_t template_delay_ms(const struct template *template) {
-  return delay_ms(template->pid);
+struct delay template_delay(const struct template *template) {
+  return delay_get(template->pid);
 }
 
 int template_alive(struct template *template) {

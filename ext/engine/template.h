@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "../base/delay.h"
 #include "../base/err.h"
 #include "engine.h"
 
@@ -32,9 +33,8 @@ void template_alarm(struct template *template, pid_t pid);
 void template_kill(struct template *template, pid_t pid);
 void template_retire(struct template *template, pid_t pid);
 
-/* Milliseconds that it has waited for a processor, ever: a worker gets what it is
-** told that much later. */
-int64_t template_delay_ms(const struct template *template);
+/* Whether it has had a processor: a worker gets what it is told that much later. */
+struct delay template_delay(const struct template *template);
 
 /* Ends one that does not do its work, with all its workers. */
 void template_fail(struct template *template);

@@ -57,16 +57,20 @@ static int alarmed(const struct worker *worker, const char *how,
                  worker->timeout_ms, how);
 }
 
-/* How long worker and template have waited for a processor. */
-static int64_t delay(const struct worker *worker) {
-  return delay_ms(worker->pid) + template_delay_ms(worker->template);
+/* 1 where one of the two that have to act still waits for its first turn on a
+** processor, or has waited for so long: no fault of the call's. */
+static int is_delayed(const struct worker *worker, int64_t over) {
+  struct delay now = delay_get(worker->pid);
+  struct delay template = template_delay(worker->template);
+  int64_t waited = now.waited_ms - worker->delay.waited_ms;
+  int64_t ran = now.ran_ms - worker->delay.ran_ms;
+  return over < waited || (now.wants && ran < GRACE_MS / 2) || template.wants;
 }
 
 /* 1 once a call that was told to end has had its time for it. */
 static int had_grace(const struct worker *worker, int64_t now) {
   int64_t over = now - worker->grace_ms;
-  return over >= 0 &&
-         (over >= GRACE_MOST_MS || over >= delay(worker) - worker->delay_ms);
+  return over >= 0 && (over >= GRACE_MOST_MS || !is_delayed(worker, over));
 }
 
 /* A worker that has ended, while the template that would say so does not run: it
@@ -107,7 +111,7 @@ static int check_call(struct worker *worker, struct err *err) {
   }
   if (worker->alarm) {
     worker->grace_ms = now + GRACE_MS;
-    worker->delay_ms = delay(worker);
+    worker->delay = delay_get(worker->pid);
     shm_alarm_set(worker->shm.control, worker->alarm, worker->seq);
     template_alarm(worker->template, worker->pid);
   }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../base/delay.h"
 #include "../base/err.h"
 #include "../base/shm.h"
 #include "../base/wire.h"
@@ -33,7 +34,7 @@ struct worker {
   int64_t until_ms;     /* its deadline, 0 until somebody has to wait */
   enum shm_alarm alarm; /* what its call was told to end for */
   int64_t grace_ms;     /* when the worker is killed for not ending it, */
-  int64_t delay_ms;     /* but for what this has grown by since */
+  struct delay delay;   /* as it was told to end */
   uint32_t sent_at;     /* where the request lies in the ring */
   uint32_t looks;       /* that its wait has had at the world */
   uint32_t unseen;      /* of these found it dead, and nobody said so */
