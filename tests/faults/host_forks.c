@@ -277,7 +277,7 @@ static void starts_programs(void) {
 }
 
 static const struct host hosts[] = {
-    {"the host forks, both go on", NOTHING, NOTHING, both_go_on, 0, 0},
+    {"the host forks, both go on", NOTHING, NOTHING, both_go_on, 0, NOT_SANITIZED},
     {"a child uses the inherited connection", NOTHING, NOTHING,
      child_uses_the_inherited, 0, 0},
     {"a child closes the inherited connection", NOTHING, NOTHING,
@@ -285,9 +285,9 @@ static const struct host hosts[] = {
     {"children exit with a statement open", NOTHING, NOTHING, child_exits, 0,
      0},
     {"a child is killed", NOTHING, NOTHING, child_is_killed, 0, 0},
-    {"a child forks again", NOTHING, NOTHING, grandchildren, 0, 0},
+    {"a child forks again", NOTHING, NOTHING, grandchildren, 0, NOT_SANITIZED},
     {"the host forks while a thread is in Python", NOTHING, NOTHING,
-     forks_in_python, 0, 0},
+     forks_in_python, 0, NOT_SANITIZED},
     {"the host forks while Python starts", NOTHING, NOTHING,
      forks_while_starting, 0, COLD},
     {"the parent closes before its child ends", NOTHING, NOTHING,

@@ -317,7 +317,7 @@ static const struct host hosts[] = {
     {"the host is process 1", NOTHING, NOTHING, init_of_a_namespace, 0, COLD},
     {"a child has a dead template's number", NOTHING, NULL, reused_number, 0,
      COLD},
-    {"all signals blocked", NOTHING, NOTHING, all_blocked, 0, 0},
+    {"all signals blocked", NOTHING, NOTHING, all_blocked, 0, NOT_SANITIZED},
     {"handlers for all signals", NOTHING, NOTHING, keeps_its_handlers, 0,
      NOT_SANITIZED},
     {"SIGPIPE by default when workers die", THE_STATEMENT, NOTHING,
