@@ -277,7 +277,8 @@ static void starts_programs(void) {
 }
 
 static const struct host hosts[] = {
-    {"the host forks, both go on", NOTHING, NOTHING, both_go_on, 0, NOT_SANITIZED},
+    {"the host forks, both go on", NOTHING, NOTHING, both_go_on, 0,
+     NOT_SANITIZED},
     {"a child uses the inherited connection", NOTHING, NOTHING,
      child_uses_the_inherited, 0, 0},
     {"a child closes the inherited connection", NOTHING, NOTHING,
