@@ -57,7 +57,8 @@ enum function_flag {
   FUNCTION_DETERMINISTIC = 1,
   FUNCTION_DIRECT_ONLY = 2,
   FUNCTION_INNOCUOUS = 4,
-  FUNCTION_NULL_CALL = 8 /* called with NULLs too; else NULL in, NULL out */
+  FUNCTION_NULL_CALL = 8, /* called with NULLs too; else NULL in, NULL out */
+  FUNCTION_INVERSE = 16   /* an aggregate that takes rows away one by one */
 };
 
 enum function_mode {

@@ -182,6 +182,7 @@ uint8_t *ring_reserve(struct ring *ring, uint32_t len,
 ** ring_peek() and spin(). */
 void ring_publish(struct ring *ring, struct ring *in) {
   struct ring_shared *shared = ring->shared;
+  ring->told = ring->pos;
   atomic_store_explicit(&shared->head, ring->pos, memory_order_release);
   atomic_thread_fence(memory_order_seq_cst);
   wake(&shared->reader);

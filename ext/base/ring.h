@@ -77,6 +77,7 @@ struct ring {
   uint8_t *data; /* mapped twice: 2 * size bytes */
   uint32_t size; /* power of two */
   uint32_t pos;  /* own count: written, published or not; or read */
+  uint32_t told; /* writer: what of it was published */
   uint32_t seen; /* the other's count when last looked at */
   struct ring_spin spin;
   uint32_t spun; /* microseconds that waits may have spun since the last look */
@@ -99,6 +100,11 @@ static inline void ring_commit(struct ring *ring, uint32_t len) {
 ** ring of the other direction, whose writer is woken too if ring_consume() made
 ** room it waits for: one fence for both. */
 void ring_publish(struct ring *ring, struct ring *in);
+
+/* Writer: bytes that are committed and not published. */
+static inline uint32_t ring_pending(const struct ring *ring) {
+  return ring->pos - ring->told;
+}
 
 /* Writer: the bytes that the reader has read, ever (modulo 2^32). */
 uint32_t ring_read_count(const struct ring *ring);

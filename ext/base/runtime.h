@@ -20,7 +20,7 @@
 #include "err.h"
 #include "value.h"
 
-enum { RUNTIME_ABI = 3 }; /* grows with every change to this file */
+enum { RUNTIME_ABI = 4 }; /* grows with every change to this file */
 
 enum runtime_raise {
   RUNTIME_RAISE_NOTHING = 0,
@@ -30,6 +30,9 @@ enum runtime_raise {
 
 /* The Python side of one session: its modules and its functions. */
 struct runtime_space;
+
+/* One group of an aggregate function: its state. */
+struct runtime_group;
 
 struct runtime {
   uint32_t abi;
@@ -73,6 +76,25 @@ struct runtime {
   /* "CPython 3.11.7 (/usr/bin/python3.11)": new text held by the space. */
   int (*version)(struct runtime_space *space, struct value *result,
                  struct err *err);
+
+  /* A new group of an aggregate function. `windowed` 1: rows may leave it, and it
+  ** may have values before its last. NULL and err set on failure. It outlives
+  ** its definition. */
+  struct runtime_group *(*group_new)(struct runtime_space *space,
+                                     uint32_t definition_id, uint32_t index,
+                                     int windowed, struct err *err);
+
+  /* A row comes, or (inverse 1) the one that came first leaves. */
+  int (*group_step)(struct runtime_space *space, struct runtime_group *group,
+                    const struct value *argv, uint32_t argc, int inverse,
+                    struct err *err);
+
+  /* Its value now, or (last 1) at its end: only group_free() may follow. */
+  int (*group_value)(struct runtime_space *space, struct runtime_group *group,
+                     int last, struct value *result, struct err *err);
+
+  /* NULL-safe. */
+  void (*group_free)(struct runtime_group *group);
 
   /* 1 where an exception may be raised in the thread that Python knows as
   ** `thread` (Linux: its pthread_t); 0: to be tried again. May leave the GIL

@@ -185,3 +185,12 @@ void shm_memory_limit_set(struct shm_control *control, uint32_t mib) {
 uint32_t shm_memory_limit_get(struct shm_control *control) {
   return atomic_load_explicit(&control->memory_limit_mib, memory_order_relaxed);
 }
+
+/* A hint: what failed comes as a message. */
+void shm_broken_add(struct shm_control *control) {
+  atomic_fetch_add_explicit(&control->broken, 1, memory_order_relaxed);
+}
+
+uint32_t shm_broken_get(struct shm_control *control) {
+  return atomic_load_explicit(&control->broken, memory_order_relaxed);
+}

@@ -28,6 +28,7 @@ struct shm_control {
       memory_limit_mib;     /* host, before the worker starts; 0: none */
   _Atomic uint32_t alarm;   /* host: enum shm_alarm for the request `alarmed` */
   _Atomic uint64_t alarmed; /* host: its seq, before `alarm` */
+  _Atomic uint32_t broken;  /* worker: groups that failed, ever */
   _Atomic uint32_t exited;  /* template: 1 once the worker has ended */
   _Atomic int32_t status;   /* template: as waitpid gives it, before `exited` */
   _Atomic uint32_t oom; /* template: 1, killed for memory, before `exited` */
@@ -85,6 +86,10 @@ void shm_limits_set(struct shm_control *control, uint64_t max_len,
 void shm_alarm_set(struct shm_control *control, enum shm_alarm alarm,
                    uint64_t seq);
 enum shm_alarm shm_alarm_get(struct shm_control *control, uint64_t seq);
+
+/* Worker: a group has failed, and nobody asked yet. Host: how often. */
+void shm_broken_add(struct shm_control *control);
+uint32_t shm_broken_get(struct shm_control *control);
 
 uint64_t shm_max_len_get(struct shm_control *control);
 uint32_t shm_spin_us_get(struct shm_control *control);

@@ -5,9 +5,10 @@
 #include <string.h>
 
 enum {
-  INLINE_MAX = 32 * 1024,  /* longer values are streamed */
-  INLINE_SMALL = 64,       /* the same where many values make a body too long */
-  STREAM_CHUNK = 32 * 1024 /* published at a time: reader and writer overlap */
+  INLINE_MAX = 32 * 1024, /* longer values are streamed */
+  INLINE_SMALL = 64,      /* the same where many values make a body too long */
+  STREAM_CHUNK = 32 * 1024, /* published at a time: reader and writer overlap */
+  POST_CHUNK = 2 * 1024     /* the same for small messages */
 };
 
 _Static_assert(sizeof(struct wire_head) == 24, "the wire format");
@@ -43,8 +44,11 @@ static int stream(struct wire *wire, const struct value *value,
   return 0;
 }
 
-int wire_send(struct wire *wire, const struct wire_head *head,
-              const struct value *values, uint32_t count, struct err *err) {
+/* Writes the message without its streams, which *streamed then tells of: values
+** over so many bytes; 0: none. */
+static int put(struct wire *wire, const struct wire_head *head,
+               const struct value *values, uint32_t count, uint64_t *streamed,
+               struct err *err) {
   uint64_t most = wire->out.size / 2 - sizeof *head;
   uint64_t inline_max = INLINE_MAX;
   uint64_t len = body_size(values, count, inline_max);
@@ -63,7 +67,7 @@ int wire_send(struct wire *wire, const struct wire_head *head,
   sent.len = (uint32_t)len;
   memcpy(to, &sent, sizeof sent);
   to += sizeof sent;
-  int streams = 0;
+  *streamed = 0;
   for (uint32_t i = 0; i < count; i++) {
     if (!is_streamed(&values[i], inline_max)) {
       to = codec_put(to, &values[i]);
@@ -72,17 +76,38 @@ int wire_send(struct wire *wire, const struct wire_head *head,
     struct value announced = values[i];
     announced.flags |= VALUE_STREAMED;
     to = codec_put(to, &announced);
-    streams = 1;
+    *streamed = inline_max;
   }
   ring_commit(&wire->out, size);
-  ring_publish(&wire->out, &wire->in);
-  if (!streams) return 0;
+  return 0;
+}
+
+static int put_streams(struct wire *wire, const struct value *values,
+                       uint32_t count, uint64_t streamed, struct err *err) {
   for (uint32_t i = 0; i < count; i++) {
-    if (is_streamed(&values[i], inline_max) && stream(wire, &values[i], err)) {
+    if (is_streamed(&values[i], streamed) && stream(wire, &values[i], err)) {
       return -1;
     }
   }
   return 0;
+}
+
+int wire_send(struct wire *wire, const struct wire_head *head,
+              const struct value *values, uint32_t count, struct err *err) {
+  uint64_t streamed;
+  if (put(wire, head, values, count, &streamed, err)) return -1;
+  ring_publish(&wire->out, &wire->in);
+  return streamed ? put_streams(wire, values, count, streamed, err) : 0;
+}
+
+int wire_post(struct wire *wire, const struct wire_head *head,
+              const struct value *values, uint32_t count, struct err *err) {
+  uint64_t streamed;
+  if (put(wire, head, values, count, &streamed, err)) return -1;
+  if (streamed || ring_pending(&wire->out) >= POST_CHUNK) {
+    ring_publish(&wire->out, &wire->in);
+  }
+  return streamed ? put_streams(wire, values, count, streamed, err) : 0;
 }
 
 int wire_recv(struct wire *wire, struct wire_head *head,

@@ -12,8 +12,19 @@
 **                                                         encoded manifest
 **   WIRE_FORGET  a definition                           none
 **   WIRE_VERSION                                        WIRE_RESULT TEXT
+**   WIRE_OPEN    a group; definition, index, windowed   none
+**   WIRE_STEP    a group, arguments                     none
+**   WIRE_INVERSE a group, arguments                     none
+**   WIRE_VALUE   a group                                WIRE_RESULT one value
+**   WIRE_FINAL   a group                                WIRE_RESULT one value
+**   WIRE_CHECK   a group                                WIRE_RESULT NULL
+**   WIRE_FREE    a group                                none
 **   WIRE_QUIT                                           none: the worker exits
 **   any of these that fails                             WIRE_ERROR wire_put_err
+**
+** The first thing that fails for a group is kept, and is the reply to whatever
+** asks for one; no later row of the group is run. What has no reply carries the
+** seq of the next request that has.
 **
 ** A reply carries the seq of what it answers. The host copies every length once
 ** and checks it; a worker that sends nonsense is a dead worker.
@@ -35,6 +46,13 @@ enum wire_type {
   WIRE_FORGET = 4,
   WIRE_VERSION = 5,
   WIRE_QUIT = 6,
+  WIRE_OPEN = 7,
+  WIRE_STEP = 8,
+  WIRE_INVERSE = 9,
+  WIRE_VALUE = 10,
+  WIRE_FINAL = 11,
+  WIRE_CHECK = 12,
+  WIRE_FREE = 13,
   WIRE_RESULT = 16,
   WIRE_ERROR = 17
 };
@@ -59,6 +77,11 @@ struct wire {
 /* Sends head (its len is filled in) and values, and their streams. The bytes
 ** are copied before it returns. */
 int wire_send(struct wire *wire, const struct wire_head *head,
+              const struct value *values, uint32_t count, struct err *err);
+
+/* The same for what nobody waits for: the reader need not see it before some
+** more has come. */
+int wire_post(struct wire *wire, const struct wire_head *head,
               const struct value *values, uint32_t count, struct err *err);
 
 /* Waits for the next message. The reader's values point into the ring and live

@@ -70,6 +70,9 @@ struct engine_function {
   const char *name;    /* to be shown */
 };
 
+/* A group of an aggregate function, as an engine keeps it. */
+struct engine_group;
+
 struct engine_ops {
   void (*close)(struct engine *engine);
   int (*define)(struct engine *engine, const struct definition *definition,
@@ -82,6 +85,15 @@ struct engine_ops {
               const struct value *argv, uint32_t argc, struct value *result,
               struct err *err);
   int (*version)(struct engine *engine, struct value *result, struct err *err);
+  struct engine_group *(*group_new)(struct engine *engine,
+                                    const struct engine_function *function,
+                                    int windowed, struct err *err);
+  int (*group_step)(struct engine *engine, struct engine_group *group,
+                    const struct value *argv, uint32_t argc, int inverse,
+                    struct err *err);
+  int (*group_value)(struct engine *engine, struct engine_group *group,
+                     int last, struct value *result, struct err *err);
+  void (*group_free)(struct engine *engine, struct engine_group *group);
   void (*release)(struct engine *engine);
   void (*statement_end)(struct engine *engine);
 };
@@ -143,6 +155,38 @@ static inline int engine_eval(struct engine *engine, const char *expression,
 static inline int engine_version(struct engine *engine, struct value *result,
                                  struct err *err) {
   return engine->ops->version(engine, result, err);
+}
+
+/* A new group of an aggregate function that is in the program; `function` is
+** borrowed for the group's life. `windowed` 1: rows may leave it, and it may have values before
+** its last. For engine_group_free(), while the engine is open. */
+static inline struct engine_group *engine_group_new(
+    struct engine *engine, const struct engine_function *function, int windowed,
+    struct err *err) {
+  return engine->ops->group_new(engine, function, windowed, err);
+}
+
+/* A row comes, or (inverse 1) the one that came first leaves. An error of this
+** row's may come at a later call for the group; no row is run after it. */
+static inline int engine_group_step(struct engine *engine,
+                                    struct engine_group *group,
+                                    const struct value *argv, uint32_t argc,
+                                    int inverse, struct err *err) {
+  return engine->ops->group_step(engine, group, argv, argc, inverse, err);
+}
+
+/* The group's value now, or (last 1) at its end; the result as of
+** engine_call(). */
+static inline int engine_group_value(struct engine *engine,
+                                     struct engine_group *group, int last,
+                                     struct value *result, struct err *err) {
+  return engine->ops->group_value(engine, group, last, result, err);
+}
+
+/* NULL-safe. */
+static inline void engine_group_free(struct engine *engine,
+                                     struct engine_group *group) {
+  if (group) engine->ops->group_free(engine, group);
 }
 
 /* Lets go of a VALUE_HELD result: to be called once it has been copied, before

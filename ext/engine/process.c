@@ -20,6 +20,17 @@ struct process {
   struct replay replay;
   uint32_t calls;  /* since a worker was last replaced for their number */
   uint32_t starts; /* of workers */
+  uint32_t groups; /* that there are: their worker is not replaced */
+  uint32_t *free;  /* numbers of groups that are to be had again */
+  uint32_t free_count, free_size;
+  uint32_t next_group;
+};
+
+/* A group: its state is in the worker. */
+struct process_group {
+  uint32_t number;
+  uint32_t start; /* process.starts when it was made: of which worker it is */
+  struct engine_function function;
 };
 
 static struct process *process_of(struct engine *engine) {
@@ -118,6 +129,7 @@ static inline int ready(struct process *process, struct err *err) {
 static void process_close(struct engine *engine) {
   struct process *process = process_of(engine);
   stop(process);
+  free(process->free);
   free(process);
 }
 
@@ -153,7 +165,7 @@ static void process_forget(struct engine *engine, uint32_t definition_id) {
 /* Before a call: a worker that has had its number of calls goes. */
 static inline void count_call(struct process *process) {
   uint32_t most = process->engine.host->settings->max_calls;
-  if (most && ++process->calls > most) {
+  if (most && ++process->calls > most && !process->groups) {
     worker_close_wait(&process->worker); /* one at a time */
     process->calls = 1;
   }
@@ -206,6 +218,133 @@ static int process_version(struct engine *engine, struct value *result,
   return worker_broke(&process->worker, "a reply that cannot be read", err);
 }
 
+/* ---- groups ---- */
+
+static struct process_group *group_of(struct engine_group *group) {
+  return (struct process_group *)group;
+}
+
+/* A number that no group of the worker has; -1 without memory. Numbers begin
+** anew in a new worker. */
+static int64_t number_take(struct process *process) {
+  if (!process->groups) process->next_group = process->free_count = 0;
+  if (process->free_count) return process->free[--process->free_count];
+  if (process->next_group == process->free_size) {
+    uint32_t size = process->free_size * 2 + 16;
+    uint32_t *numbers = realloc(process->free, size * sizeof *numbers);
+    if (!numbers) return -1;
+    process->free = numbers;
+    process->free_size = size;
+  }
+  return process->next_group++;
+}
+
+/* There is room: each number has a place in the list. */
+static void number_give(struct process *process, uint32_t number) {
+  process->free[process->free_count++] = number;
+}
+
+static int group_post(struct process *process, enum wire_type type,
+                      const struct process_group *group,
+                      const struct value *values, uint32_t count,
+                      struct err *err) {
+  struct wire_head head = {.type = type, .a = group->number};
+  return worker_post(
+      &process->worker, &head, group->function.name, values, count,
+      engine_timeout(&process->engine, group->function.timeout_ms), err);
+}
+
+static int group_ask(struct process *process, enum wire_type type,
+                     const struct process_group *group, struct value *result,
+                     struct err *err) {
+  struct wire_head head = {.type = type, .a = group->number};
+  return ask(process, head, group->function.name, NULL, 0,
+             engine_timeout(&process->engine, group->function.timeout_ms),
+             result, err);
+}
+
+static struct engine_group *process_group_new(
+    struct engine *engine, const struct engine_function *function, int windowed,
+    struct err *err) {
+  struct process *process = process_of(engine);
+  count_call(process);
+  if (ready(process, err) ||
+      replay_check(&process->replay, engine->host->program,
+                   function->definition_id, make_again, process, err)) {
+    return NULL;
+  }
+  struct process_group *group = malloc(sizeof *group);
+  int64_t number = group ? number_take(process) : -1;
+  if (number < 0) {
+    free(group);
+    err_nomem(err);
+    return NULL;
+  }
+  *group = (struct process_group){.number = (uint32_t)number,
+                                  .start = process->starts,
+                                  .function = *function};
+  struct value values[] = {value_integer(function->definition_id),
+                           value_integer(function->index),
+                           value_integer(windowed)};
+  process->groups++;
+  if (!group_post(process, WIRE_OPEN, group, values, 3, err)) {
+    return (struct engine_group *)group;
+  }
+  process->groups--;
+  number_give(process, group->number);
+  free(group);
+  return NULL;
+}
+
+/* The group's worker is the one that there is. */
+static int group_lives(const struct process *process,
+                       const struct process_group *group) {
+  return group->start == process->starts && worker_usable(&process->worker);
+}
+
+static int group_check(const struct process *process,
+                       const struct process_group *group, struct err *err) {
+  if (group_lives(process, group)) return 0;
+  return err_set(err, ERR_CRASH, "the worker that had its rows has ended");
+}
+
+static int process_group_step(struct engine *engine, struct engine_group *base,
+                              const struct value *argv, uint32_t argc,
+                              int inverse, struct err *err) {
+  struct process *process = process_of(engine);
+  const struct process_group *group = group_of(base);
+  struct value none;
+  if (group_check(process, group, err)) return -1;
+  if (worker_failed(&process->worker) &&
+      group_ask(process, WIRE_CHECK, group, &none, err)) {
+    return -1;
+  }
+  return group_post(process, inverse ? WIRE_INVERSE : WIRE_STEP, group, argv,
+                    argc, err);
+}
+
+static int process_group_value(struct engine *engine, struct engine_group *base,
+                               int last, struct value *result,
+                               struct err *err) {
+  struct process *process = process_of(engine);
+  const struct process_group *group = group_of(base);
+  if (group_check(process, group, err)) return -1;
+  return group_ask(process, last ? WIRE_FINAL : WIRE_VALUE, group, result, err);
+}
+
+static void process_group_free(struct engine *engine,
+                               struct engine_group *base) {
+  struct process *process = process_of(engine);
+  struct process_group *group = group_of(base);
+  process->groups--;
+  if (group_lives(process, group)) {
+    if (!group_post(process, WIRE_FREE, group, NULL, 0, NULL)) {
+      number_give(process, group->number);
+    }
+  }
+  free(group);
+}
+
 static void process_release(struct engine *engine) {
   worker_done(&process_of(engine)->worker);
 }
@@ -221,6 +360,10 @@ static const struct engine_ops process_ops = {
     .call = process_call,
     .eval = process_eval,
     .version = process_version,
+    .group_new = process_group_new,
+    .group_step = process_group_step,
+    .group_value = process_group_value,
+    .group_free = process_group_free,
     .release = process_release,
     .statement_end = process_statement_end,
 };

@@ -368,6 +368,66 @@ static int thread_version(struct engine *engine, struct value *result,
   return finish(thread, rc, result, err);
 }
 
+/* What the interface calls a group is the runtime's own. */
+static struct runtime_group *runtime_group(struct engine_group *group) {
+  return (struct runtime_group *)group;
+}
+
+static struct engine_group *thread_group_new(
+    struct engine *engine, const struct engine_function *function, int windowed,
+    struct err *err) {
+  struct thread *thread = thread_of(engine);
+  struct runtime_group *group = NULL;
+  struct value none = value_null();
+  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  if (rc == -2) return NULL;
+  if (!rc) {
+    rc = replay_check(&thread->replay, engine->host->program,
+                      function->definition_id, make_again, thread, err);
+  }
+  if (!rc) {
+    group = thread->runtime->group_new(thread->space, function->definition_id,
+                                       function->index, windowed, err);
+    if (!group) rc = -1;
+  }
+  finish(thread, rc, &none, err);
+  return (struct engine_group *)group;
+}
+
+static int thread_group_step(struct engine *engine, struct engine_group *group,
+                             const struct value *argv, uint32_t argc,
+                             int inverse, struct err *err) {
+  struct thread *thread = thread_of(engine);
+  struct value none = value_null();
+  int rc = begin(thread, engine_timeout(engine, 0), err);
+  if (rc == -2) return -1;
+  if (!rc) {
+    rc = thread->runtime->group_step(thread->space, runtime_group(group), argv,
+                                     argc, inverse, err);
+  }
+  return finish(thread, rc, &none, err);
+}
+
+static int thread_group_value(struct engine *engine, struct engine_group *group,
+                              int last, struct value *result, struct err *err) {
+  struct thread *thread = thread_of(engine);
+  int rc = begin(thread, engine_timeout(engine, 0), err);
+  if (rc == -2) return -1;
+  if (!rc) {
+    rc = thread->runtime->group_value(thread->space, runtime_group(group), last,
+                                      result, err);
+  }
+  return finish(thread, rc, result, err);
+}
+
+static void thread_group_free(struct engine *engine,
+                              struct engine_group *group) {
+  struct thread *thread = thread_of(engine);
+  if (enter(thread, NULL)) return;
+  thread->runtime->group_free(runtime_group(group));
+  leave(thread);
+}
+
 static void thread_release(struct engine *engine) {
   struct thread *thread = thread_of(engine);
   thread->runtime->release(thread->space);
@@ -381,6 +441,10 @@ static const struct engine_ops thread_ops = {
     .call = thread_call,
     .eval = thread_eval,
     .version = thread_version,
+    .group_new = thread_group_new,
+    .group_step = thread_group_step,
+    .group_value = thread_group_value,
+    .group_free = thread_group_free,
     .release = thread_release,
     .statement_end = thread_statement_end,
 };

@@ -28,6 +28,9 @@ static const char *before(const struct worker *worker) {
   return unread <= worker->wire.out.size ? " before the call" : "";
 }
 
+/* worker->posted */
+enum { POSTED_NOTHING = 0, POSTED = 1, POSTED_AND_ASKED = 2 };
+
 /* How it ended, as waitpid's status says; the Python stack that it left. */
 static void died(struct worker *worker, int status, int oom, struct err *err) {
   if (oom) {
@@ -48,9 +51,9 @@ static void died(struct worker *worker, int status, int oom, struct err *err) {
 }
 
 /* Why the call under way was told to end, as an error; `how` is said behind. */
-static int alarmed(const struct worker *worker, const char *how,
+static int alarmed(const struct worker *worker, const char *how, int interrupt,
                    struct err *err) {
-  if (worker->alarm == SHM_ALARM_INTERRUPT) {
+  if (interrupt) {
     return err_set(err, ERR_INTERRUPT, "interrupted");
   }
   return err_set(err, ERR_TIMEOUT, "timed out after %u ms%s",
@@ -98,10 +101,13 @@ static int check_call(struct worker *worker, struct err *err) {
   if (worker->alarm) {
     return had_grace(worker, now)
                ? alarmed(worker, ", and did not end: its worker was killed",
-                         err)
+                         worker->alarm == SHM_ALARM_INTERRUPT, err)
                : 0;
   }
-  if (worker->timeout_ms && !worker->until_ms) {
+  /* What was read meanwhile was another message's time. */
+  uint32_t read = ring_read_count(&worker->wire.out);
+  if (worker->timeout_ms && (!worker->until_ms || read != worker->read)) {
+    worker->read = read;
     worker->until_ms = now + worker->timeout_ms;
   }
   if (worker->host->interrupted(worker->host->arg)) {
@@ -112,7 +118,8 @@ static int check_call(struct worker *worker, struct err *err) {
   if (worker->alarm) {
     worker->grace_ms = now + GRACE_MS;
     worker->delay = delay_get(worker->pid);
-    shm_alarm_set(worker->shm.control, worker->alarm, worker->seq);
+    shm_alarm_set(worker->shm.control, worker->alarm,
+                  worker->seq + (worker->posted == POSTED));
     template_alarm(worker->template, worker->pid);
   }
   return 0;
@@ -227,35 +234,60 @@ int worker_usable(const struct worker *worker) {
   return worker->pid && worker->epoch == forks_epoch();
 }
 
-int worker_send(struct worker *worker, struct wire_head *head, const char *name,
-                const struct value *values, uint32_t count, uint32_t timeout_ms,
-                struct err *err) {
+/* A request, or the first of the messages that come before one. */
+static void begin(struct worker *worker, const char *name,
+                  uint32_t timeout_ms) {
   const struct engine_host *host = worker->host;
-  worker->timeout_ms = timeout_ms;
-  worker->until_ms = 0;
-  worker->alarm = SHM_ALARM_NONE;
-  worker->name = name;
-  worker->looks = worker->unseen = 0;
-  if (head->type != WIRE_FORGET) { /* which has no reply */
-    workers_begin(&worker->place,
-                  head->type == WIRE_CALL || head->type == WIRE_EVAL);
+  if (worker->posted != POSTED) {
+    worker->until_ms = 0;
+    worker->alarm = SHM_ALARM_NONE;
+    worker->looks = worker->unseen = 0;
+    worker->sent_at = worker->wire.out.pos;
   }
+  worker->timeout_ms = timeout_ms;
+  worker->name = name;
   if (worker->max_len != host->max_len ||
       worker->wire.wait.spin_us != host->settings->spin_us) {
     tell_limits(worker);
   }
-  worker->sent_at = worker->wire.out.pos;
-  head->seq = ++worker->seq;
-  if (!wire_send(&worker->wire, head, values, count, err)) {
-    if (head->type == WIRE_FORGET) workers_end(&worker->place);
-    return 0;
-  }
+}
+
+/* A message that could not be sent. */
+static int not_sent(struct worker *worker, const struct err *err) {
   if (!err || err->code != ERR_USAGE) {
     worker_kill(worker);
   } else {
     workers_end(&worker->place);
   }
   return -1;
+}
+
+int worker_post(struct worker *worker, struct wire_head *head, const char *name,
+                const struct value *values, uint32_t count, uint32_t timeout_ms,
+                struct err *err) {
+  begin(worker, name, timeout_ms);
+  worker->posted = POSTED;
+  head->seq = worker->seq + 1;
+  return wire_post(&worker->wire, head, values, count, err)
+             ? not_sent(worker, err)
+             : 0;
+}
+
+int worker_send(struct worker *worker, struct wire_head *head, const char *name,
+                const struct value *values, uint32_t count, uint32_t timeout_ms,
+                struct err *err) {
+  begin(worker, name, timeout_ms);
+  worker->posted = worker->posted ? POSTED_AND_ASKED : POSTED_NOTHING;
+  if (head->type != WIRE_FORGET) { /* which has no reply */
+    workers_begin(&worker->place,
+                  head->type == WIRE_CALL || head->type == WIRE_EVAL);
+  }
+  head->seq = ++worker->seq;
+  if (wire_send(&worker->wire, head, values, count, err)) {
+    return not_sent(worker, err);
+  }
+  if (head->type == WIRE_FORGET) workers_end(&worker->place);
+  return 0;
 }
 
 /* A value whose bytes follow the message: into memory that the caller owns. */
@@ -285,12 +317,16 @@ static int read_stream(struct worker *worker, struct value *value,
 /* The call raised: what we had it raise is told as what it is, with the place. */
 static int failed(const struct worker *worker, struct err *why,
                   struct err *err) {
+  int late = why->code == ERR_TIMEOUT || why->code == ERR_INTERRUPT;
   if (!err) {
     err_clear(why);
-  } else if (!worker->alarm) {
+  } else if (!worker->alarm && !late) {
     err_take(err, why);
   } else {
-    alarmed(worker, "", err);
+    /* A row's alarm may have been told to a later request. */
+    alarmed(worker, "",
+            worker->alarm == SHM_ALARM_INTERRUPT || why->code == ERR_INTERRUPT,
+            err);
     if (why->traceback) {
       err_set_traceback(err, why->traceback, strlen(why->traceback));
     }
@@ -350,6 +386,7 @@ static int receive(struct worker *worker, struct value *result,
 
 int worker_reply(struct worker *worker, struct value *result, struct err *err) {
   int rc = receive(worker, result, err);
+  worker->posted = POSTED_NOTHING;
   if (worker->pid) workers_end(&worker->place);
   return rc;
 }

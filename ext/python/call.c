@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "error.h"
+#include "group.h"
 
 void callable_table_free(struct callable_table *table) {
   if (!table) return;
   for (uint32_t i = 0; i < table->count; i++) {
     Py_XDECREF(table->items[i].function);
+    aggregate_unref(table->items[i].aggregate);
   }
   free(table);
 }
@@ -33,15 +35,19 @@ static int bad_count(const struct callable *callable, uint32_t argc,
                  argc);
 }
 
-struct callable *call_find(struct runtime_space *space, uint32_t definition_id,
-                           uint32_t index, uint32_t argc, struct err *err) {
+struct callable *call_item(struct runtime_space *space, uint32_t definition_id,
+                           uint32_t index, struct err *err) {
   struct callable_table *table =
       definition_id < space->table_count ? space->tables[definition_id] : NULL;
-  if (!table || index >= table->count) {
-    err_set(err, ERR_SYSTEM, "no function %u.%u", definition_id, index);
-    return NULL;
-  }
-  struct callable *callable = &table->items[index];
+  if (table && index < table->count) return &table->items[index];
+  err_set(err, ERR_SYSTEM, "no function %u.%u", definition_id, index);
+  return NULL;
+}
+
+struct callable *call_find(struct runtime_space *space, uint32_t definition_id,
+                           uint32_t index, uint32_t argc, struct err *err) {
+  struct callable *callable = call_item(space, definition_id, index, err);
+  if (!callable) return NULL;
   if (argc > CALL_ARGS_MAX || (int32_t)argc < callable->min_args ||
       (callable->max_args >= 0 && (int32_t)argc > callable->max_args)) {
     bad_count(callable, argc, err);

@@ -15,9 +15,12 @@
 
 enum { CALL_ARGS_MAX = 127 }; /* SQLite's limit */
 
+struct aggregate; /* group.h */
+
 /* One function, as define.c made it. */
 struct callable {
-  PyObject *function;
+  PyObject *function;          /* an aggregate's: where errors lie */
+  struct aggregate *aggregate; /* NULL for a scalar function */
   int32_t min_args;
   int32_t max_args;             /* -1: any number */
   uint8_t skip_null;            /* 1: NULL in, NULL out, no call */
@@ -44,6 +47,10 @@ void callable_table_free(struct callable_table *table);
 ** where there is none, or it does not take so many arguments. */
 struct callable *call_find(struct runtime_space *space, uint32_t definition_id,
                            uint32_t index, uint32_t argc, struct err *err);
+
+/* The same for a call whose number of arguments is not known yet. */
+struct callable *call_item(struct runtime_space *space, uint32_t definition_id,
+                           uint32_t index, struct err *err);
 
 /* Argument i (< argc) of the function; NULL with a Python exception set. */
 static inline PyObject *call_argument(const struct callable *callable,

@@ -6,12 +6,13 @@
 
 #include "../base/codec.h"
 #include "error.h"
+#include "group.h"
 
 static PyObject *session_class; /* pyudf._session.Session */
 
 /* A row of what Session.define() returns: the fields of struct function_spec,
 ** then these. */
-enum { ROW_FUNCTION = MANIFEST_FIELDS, ROW_CODES, ROW_LEN };
+enum { ROW_FUNCTION = MANIFEST_FIELDS, ROW_CODES, ROW_AGGREGATE, ROW_LEN };
 
 int define_start(void) {
   if (session_class) return 0;
@@ -114,6 +115,10 @@ static int row_take(PyObject *row, struct callable *callable,
   callable->max_args = row_number(row, 6);
   callable->function = PyTuple_GetItem(row, ROW_FUNCTION);
   Py_XINCREF(callable->function);
+  PyObject *aggregate = PyTuple_GetItem(row, ROW_AGGREGATE);
+  if (aggregate && aggregate != Py_None) {
+    callable->aggregate = aggregate_new(aggregate);
+  }
   return PyErr_Occurred() ? -1 : 0;
 }
 

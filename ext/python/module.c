@@ -17,6 +17,7 @@
 #include "error.h"
 #include "forkserver.h"
 #include "gil.h"
+#include "group.h"
 #include "py.h"
 #include "serve.h"
 
@@ -110,7 +111,7 @@ static int start_attached(const char *package_parent, int owned,
     return -1;
   }
   Py_DECREF(answer);
-  if (error_start() || convert_start() || define_start()) {
+  if (error_start() || convert_start() || define_start() || group_start()) {
     return error_take(NULL, NULL, err);
   }
   started = 1;
@@ -153,6 +154,10 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
       .call = call_scalar,
       .eval = call_expression,
       .version = call_version,
+      .group_new = group_new,
+      .group_step = group_step,
+      .group_value = group_value,
+      .group_free = group_free,
       .may_raise = gil_may_raise,
       .raise = gil_raise,
       .release = call_release,

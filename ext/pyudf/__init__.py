@@ -12,11 +12,12 @@ function it was made of.
 """
 
 from ._types import DataType, DataTypes
+from ._udaf import AggregateFunction, udaf
 from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, udf
 
-__all__ = ['DataType', 'DataTypes', 'FunctionContext', 'ScalarFunction',
-           'UserDefinedFunction', 'udf', '__version__']
+__all__ = ['AggregateFunction', 'DataType', 'DataTypes', 'FunctionContext', 'ScalarFunction',
+           'UserDefinedFunction', 'udaf', 'udf', '__version__']
 
 __version__ = '0.1.0'
 
-_abi = 3  # of _runtime's table for C: RUNTIME_ABI
+_abi = 4  # of _runtime's table for C: RUNTIME_ABI

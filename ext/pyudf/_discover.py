@@ -6,12 +6,14 @@ user can do about it.
 
 from types import BuiltinFunctionType, FunctionType
 
+from ._aggregate import is_aggregate
 from ._errors import UsageError, is_library, nearest
 from ._signature import is_generator
-from ._udf import (DEFAULT, ScalarFunction, UserDefinedFunction, decorated_in,
-                   spec_of, target)
+from ._udaf import AggregateFunction
+from ._udf import (AGGREGATE, DEFAULT, ScalarFunction, decorated_in, spec_of,
+                   target)
 
-_ONLY_SCALAR = 'this version of pyudf has scalar functions only'
+_NO_TABLES = 'this version of pyudf has no table functions'
 _ADVICE = ('begin its name with _ or decorate with @udf what is to be '
            'registered')
 
@@ -24,23 +26,19 @@ class Found:
     def __init__(self, name, obj):
         self.name = name
         self.object = obj
-        self.spec = spec_of(obj) or DEFAULT
+        self.spec = spec_of(obj) or (
+            AGGREGATE if is_aggregate(target(obj)) else DEFAULT)
 
 
 def kind_refused(obj):
     """'a generator, ...' for an object of a kind that there is not yet, else
     None."""
-    if isinstance(obj, type):
-        names = dir(obj)
-        if 'step' in names and 'finalize' in names:
-            return 'an aggregate class (step, finalize)'
-        if 'accumulate' in names and ('get_value' in names
-                                      or 'emit_value' in names):
-            return 'an aggregate class (accumulate)'
-        return None
     function = target(obj)
-    if not isinstance(obj, UserDefinedFunction) and not callable(function):
-        return kind_refused(type(obj))
+    if hasattr(function, 'emit_value') and hasattr(function, 'accumulate'):
+        return 'a table aggregate (emit_value)'
+    spec = spec_of(obj)
+    if spec is not None and spec.kind == 'aggregate':
+        return None
     if callable(function) and is_generator(function):
         return 'a generator, so a table function'
     return None
@@ -49,7 +47,7 @@ def kind_refused(obj):
 def _refuse(name, obj, advice=''):
     kind = kind_refused(obj)
     if kind:
-        raise UsageError(f'{name!r} is {kind}; {_ONLY_SCALAR}{advice}')
+        raise UsageError(f'{name!r} is {kind}; {_NO_TABLES}{advice}')
 
 
 # ---- all of a module ----
@@ -92,14 +90,14 @@ def _is_function(obj, module_name):
         return False
     if isinstance(obj, (FunctionType, BuiltinFunctionType)):
         return True
-    return (isinstance(obj, type) and issubclass(obj, ScalarFunction)
+    return (isinstance(obj, type)
+            and (issubclass(obj, ScalarFunction) or is_aggregate(obj))
             or not isinstance(obj, type) and callable(obj)
             and hasattr(obj, '__wrapped__'))
 
 
 def _public(module_name, namespace):
-    """Public top-level functions defined there. Other classes are none of ours,
-    but an aggregate was meant for SQL."""
+    """Public top-level functions and aggregate classes defined there."""
     result = []
     for name, obj in list(namespace.items()):
         if name.startswith('_'):
@@ -113,7 +111,9 @@ def _public(module_name, namespace):
 
 
 def _instance(obj):
-    if isinstance(obj, type) and issubclass(obj, ScalarFunction):
+    """Of a class of PyFlink's an instance; SQLite's makes one for each group."""
+    if isinstance(obj, type) and issubclass(obj, (ScalarFunction,
+                                                  AggregateFunction)):
         return obj()
     return obj
 
@@ -156,13 +156,13 @@ def _listed(names, namespace, lenient):
     for name in names:
         obj = namespace.get(name)
         if isinstance(obj, type):
-            if not issubclass(obj, ScalarFunction):
+            if not issubclass(obj, ScalarFunction) and not is_aggregate(obj):
                 if not lenient:
                     _refuse(name, obj, '; name in python_import() what is to be '
                                        'registered')
                 continue
-            obj = obj()
-        if not callable(target(obj)):
+            obj = _instance(obj)
+        if not callable(target(obj)) and not is_aggregate(target(obj)):
             continue
         if lenient and kind_refused(obj):
             continue
@@ -235,7 +235,7 @@ def check_callable(name, obj):
     an instance); else UsageError."""
     _refuse(name, obj)
     obj = _instance(obj)
-    if not callable(target(obj)):
+    if not callable(target(obj)) and not is_aggregate(target(obj)):
         raise UsageError(f'{name!r} is of type {type(obj).__name__!r}, which '
                          'cannot be called')
     return obj

@@ -9,13 +9,15 @@ import sys
 from collections import ChainMap
 
 from . import _discover, _load
+from ._aggregate import aggregate_of
 from ._errors import UsageError, unwrapped
 from ._signature import is_coroutine, signature
+from ._udaf import AggregateFunction
 from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, target
 
 _SOURCE, _NAMED, _IMPORT = range(3)  # enum definition_kind
-_KINDS = {'scalar': 0}               # enum function_kind
-_DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL = 1, 2, 4, 8
+_KINDS = {'scalar': 0, 'aggregate': 1}  # enum function_kind
+_DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL, _INVERSE = 1, 2, 4, 8, 16
 
 _FUNCTION = 11      # where a row has what is called; define.c's ROW_FUNCTION
 _NAME_MAX = 255     # bytes; SQLite's limit
@@ -246,8 +248,15 @@ class Session:
         name, spec = found.name, found.spec
         _check_name(name)
         function = target(found.object)
-        how = signature(name, function, spec)
+        form, inverse, place = None, False, function
+        if spec.kind == 'aggregate':
+            aggregate = aggregate_of(name, function, spec)
+            how, form = aggregate.how, aggregate.form
+            inverse, place = aggregate.inverse, aggregate.place
+        else:
+            how = signature(name, function, spec)
         flags = ((spec.deterministic and _DETERMINISTIC)
+                 | (inverse and _INVERSE)
                  | (spec.direct_only and _DIRECT_ONLY)
                  | (spec.innocuous and _INNOCUOUS)
                  | (spec.null_call and _NULL_CALL))
@@ -258,14 +267,14 @@ class Session:
         return (name, _KINDS[spec.kind], flags, spec.mode, spec.timeout,
                 how.min, how.max,
                 _utf8(how.arguments), _utf8(how.result), _utf8(module),
-                _utf8(_where(function)), found.object, how.codes)
+                _utf8(_where(place)), found.object, how.codes, form)
 
     # ---- running ----
 
     def _runnable(self, obj):
         """What SQL calls; an `async def` is run to its end."""
         function = target(obj)
-        if not is_coroutine(function):
+        if not callable(function) or not is_coroutine(function):
             return function
 
         def run(*args):
@@ -411,7 +420,7 @@ def _open_all(definition, objects):
     for obj in objects:
         if isinstance(obj, UserDefinedFunction):
             obj = obj.__wrapped__
-        if isinstance(obj, ScalarFunction):
+        if isinstance(obj, (ScalarFunction, AggregateFunction)):
             if not _opened.get(id(obj)):
                 obj.open(FunctionContext())
             _opened[id(obj)] = _opened.get(id(obj), 0) + 1

@@ -51,18 +51,21 @@ def is_coroutine(function):
     return bool(code_flags(function) & _CO_COROUTINE)
 
 
-def signature(name, function, spec):
+def signature(name, function, spec, skip=0, lenient=False):
     """The Signature of a callable.
 
     name: its name in SQL, for errors.
     spec: its declaration.
+    skip: so many parameters at the front are not SQL's.
+    lenient: whether SQL can call it does not matter.
     Raises UsageError for one that SQL cannot call.
     """
     parameters, returns = _parameters(function)
+    parameters = _skipped(parameters, skip)
     positional = [p for p in parameters if p[1] < _VARARGS]
     rest = [p for p in parameters if p[1] == _VARARGS]
     for parameter, kind, default, _ in parameters:
-        if kind == _KEYWORD and default is _EMPTY:
+        if kind == _KEYWORD and default is _EMPTY and not lenient:
             raise UsageError(
                 f'{name!r} cannot be called from SQL: its keyword-only '
                 f'parameter {parameter!r} has no default')
@@ -83,6 +86,14 @@ def signature(name, function, spec):
     result.result = spec.result_type or _annotation_text(returns)
     result.codes = _codes(function, positional, rest, types)
     return result
+
+
+def _skipped(parameters, skip):
+    """Without so many at the front; what takes any number goes on doing so."""
+    while skip and parameters and parameters[0][1] < _VARARGS:
+        parameters = parameters[1:]
+        skip -= 1
+    return parameters
 
 
 def _required(positional):

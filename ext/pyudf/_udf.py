@@ -47,6 +47,7 @@ class Spec:
     def __init__(self, name, input_types, result_type, deterministic,
                  direct_only, innocuous, null_call, mode, timeout, where):
         self.kind = 'scalar'
+        self.func_type = 'general'
         self.name = name
         self.input_types = input_types
         self.result_type = result_type
@@ -62,6 +63,8 @@ class Spec:
 
 
 DEFAULT = Spec(None, None, None, False, True, False, True, 0, 0, None)
+AGGREGATE = Spec(None, None, None, False, True, False, True, 0, 0, None)
+AGGREGATE.kind = 'aggregate'
 
 
 class UserDefinedFunction:
@@ -108,58 +111,69 @@ def udf(f=None, input_types=None, result_type=None, deterministic=False,
     Raises TypeError or ValueError for an argument that is none of these.
     """
     scope = sys._getframe(1).f_globals
-    if name is not None and not isinstance(name, str):
-        raise TypeError(f'udf: name must be a str, not {type(name).__name__}')
     if func_type in _BATCHES:
         raise ValueError(f'udf: func_type={func_type!r} is not in this version '
                          "of pyudf; 'general' is")
     if func_type != 'general':
         raise ValueError(f"udf: func_type must be 'general', not {func_type!r}")
+    spec = declared('udf', scope, name=name, input_types=input_types,
+                    result_type=result_type, deterministic=deterministic,
+                    direct_only=direct_only, innocuous=innocuous,
+                    null_call=null_call, mode=mode, timeout=timeout)
+    if f is None:
+        return lambda function: _mark_scalar(function, spec, scope, False)
+    return _mark_scalar(f, spec, scope, True)
+
+
+def declared(decorator, scope, *, name, input_types, result_type, mode, timeout,
+             **flags):
+    """The Spec of a decorator's arguments; `scope`: the globals around it."""
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f'{decorator}: name must be a str, not '
+                        f'{type(name).__name__}')
     if mode not in _MODES:
-        raise ValueError("udf: mode must be 'process', 'thread' or None, not "
-                         f'{mode!r}')
+        raise ValueError(f"{decorator}: mode must be 'process', 'thread' or "
+                         f'None, not {mode!r}')
     if (isinstance(timeout, bool) or not isinstance(timeout, int)
             or not 0 <= timeout <= _TIMEOUT_MAX):
-        raise ValueError('udf: timeout must be milliseconds from 0 to '
+        raise ValueError(f'{decorator}: timeout must be milliseconds from 0 to '
                          f'{_TIMEOUT_MAX}, not {timeout!r}')
-    flags = {'deterministic': deterministic, 'direct_only': direct_only,
-             'innocuous': innocuous, 'null_call': null_call}
     for key, value in flags.items():
         if not isinstance(value, bool):
-            raise TypeError(f'udf: {key} must be True or False, not {value!r}')
-    spec = Spec(name, _input_texts(input_types),
+            raise TypeError(f'{decorator}: {key} must be True or False, not '
+                            f'{value!r}')
+    return Spec(name, _input_texts(input_types, decorator),
                 None if result_type is None
-                else type_text(result_type, 'udf: result_type'),
+                else type_text(result_type, f'{decorator}: result_type'),
                 mode=_MODES[mode], timeout=timeout,
                 where=scope.get('__name__'), **flags)
 
-    if f is None:
-        return lambda function: _mark(function, spec, scope, False)
-    return _mark(f, spec, scope, True)
 
-
-def _input_texts(types):
+def _input_texts(types, decorator):
     if types is None:
         return None
     if isinstance(types, str) or not isinstance(types, (list, tuple)):
         types = [types]
-    return [type_text(t, 'udf: input_types') for t in types]
+    return [type_text(t, f'{decorator}: input_types') for t in types]
 
 
-def _mark(function, spec, scope, copy):
-    """The function with its Spec. `copy`: another declaration of the same
-    function is not to be touched."""
+def _mark_scalar(function, spec, scope, copy):
     if isinstance(function, type) and issubclass(function, ScalarFunction):
         function = function()
     if isinstance(function, UserDefinedFunction):
         function = function.__wrapped__
-    if isinstance(function, ScalarFunction):
-        function = UserDefinedFunction(function)
-    elif not callable(function):
+    if not isinstance(function, ScalarFunction) and not callable(function):
         raise TypeError('udf: a function or an instance of ScalarFunction is '
                         f'expected, not {type(function).__name__}')
-    elif type(function) is not FunctionType:
-        function = UserDefinedFunction(function)
+    return mark(function, spec, scope, copy)
+
+
+def mark(function, spec, scope, copy):
+    """The function with its Spec. `copy`: another declaration of the same
+    function is not to be touched."""
+    if type(function) is not FunctionType:
+        if type(function) is not UserDefinedFunction:
+            function = UserDefinedFunction(function)
     elif copy or _MARK in function.__dict__:
         function = _copy(function)
     setattr(function, _MARK, spec)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "arguments.h"
-#include "scalar.h"
+#include "calls.h"
 #include "session.h"
 #include "sqlvalue.h"
 #include "statement.h"
@@ -22,10 +22,10 @@ static void fail(sqlite3_context *ctx, struct session *session,
 static int evaluate(sqlite3_context *ctx, struct session *session,
                     const char *expression, int argc, sqlite3_value **argv,
                     struct err *err) {
-  struct value values[SCALAR_ARGS_MAX], result;
+  struct value values[CALLS_ARGS_MAX], result;
   struct engine *engine = NULL;
-  if (argc > SCALAR_ARGS_MAX) {
-    return err_set(err, ERR_USAGE, "takes at most %d values", SCALAR_ARGS_MAX);
+  if (argc > CALLS_ARGS_MAX) {
+    return err_set(err, ERR_USAGE, "takes at most %d values", CALLS_ARGS_MAX);
   }
   for (int i = 0; i < argc; i++) {
     if (sqlvalue_get(argv[i], &values[i])) return err_nomem(err);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "foreign.h"
-#include "scalar.h"
+#include "calls.h"
 #include "session.h"
 
 enum { NAME_MAX_LEN = 255 }; /* bytes: SQLite's limit for a function's name */
@@ -52,15 +52,15 @@ static int check_spec(const struct function_spec *spec, struct err *err) {
                    "%s: names that begin with python_ or pyudf_ are taken",
                    name);
   }
-  if (spec->kind != FUNCTION_SCALAR) {
+  if (spec->kind > FUNCTION_AGGREGATE) {
     return err_set(err, ERR_USAGE, "%s: %s functions are not supported", name,
                    spec->kind < 4 ? kinds[spec->kind] : "such");
   }
-  if (spec->min_args < 0 || spec->min_args > SCALAR_ARGS_MAX ||
-      spec->max_args > SCALAR_ARGS_MAX ||
+  if (spec->min_args < 0 || spec->min_args > CALLS_ARGS_MAX ||
+      spec->max_args > CALLS_ARGS_MAX ||
       (spec->max_args >= 0 && spec->max_args < spec->min_args)) {
     return err_set(err, ERR_USAGE, "%s: a function has at most %d arguments",
-                   name, SCALAR_ARGS_MAX);
+                   name, CALLS_ARGS_MAX);
   }
   return 0;
 }

@@ -104,13 +104,13 @@ static const struct setting_spec specs[SETTING_COUNT] = {
          .accepts = "a number from 0 (any) to 2147483647",
          .help = "calls after which a worker is replaced; 0: never; process "
                  "mode only"},
-    [SETTING_WORKERS] =
-        {.name = "python_workers",
-         .type = TYPE_COUNT,
-         .min = 1,
-         .max = WORKERS_MAX,
-         .accepts = "a number from 1 to 1000",
-         .help = "workers that this connection may have at a time"},
+    [SETTING_WORKERS] = {.name = "python_workers",
+                         .type = TYPE_COUNT,
+                         .min = 1,
+                         .max = WORKERS_MAX,
+                         .accepts = "a number from 1 to 1000",
+                         .help =
+                             "workers that this connection may have at a time"},
     [SETTING_ON_CRASH] =
         {.name = "python_on_crash",
          .type = TYPE_CHOICE,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate.h"
 #include "scalar.h"
 #include "session.h"
 
@@ -120,10 +121,16 @@ int slot_bind(struct slot *slot, const struct function_spec *spec,
   uint8_t encoding = order[at + 1];
   int replaced = slot->replaced;
   session_ref(slot->session);
-  int rc = sqlite3_create_function_v2(
-      slot->session->db, slot->name, slot->nargs,
-      encoding | ((int)shape & flags) | SQLITE_RESULT_SUBTYPE, slot,
-      scalar_call, NULL, NULL, slot_destroy);
+  int how = encoding | ((int)shape & flags) | SQLITE_RESULT_SUBTYPE;
+  sqlite3 *db = slot->session->db;
+  int rc =
+      spec->kind == FUNCTION_SCALAR
+          ? sqlite3_create_function_v2(db, slot->name, slot->nargs, how, slot,
+                                       scalar_call, NULL, NULL, slot_destroy)
+          : sqlite3_create_window_function(db, slot->name, slot->nargs, how,
+                                           slot, aggregate_step,
+                                           aggregate_final, aggregate_value,
+                                           aggregate_inverse, slot_destroy);
   if (rc == SQLITE_OK) {
     slot->shapes[encoding] = shape;
     return 0;

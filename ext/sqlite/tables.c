@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "../engine/workers.h"
-#include "scalar.h"
+#include "calls.h"
 
 static void add_text(struct rows *rows, const char *text) {
   rows_add(rows, value_text(text));
@@ -87,7 +87,8 @@ static void flags_text(uint32_t flags, char text[80]) {
   } names[] = {{FUNCTION_DETERMINISTIC, "deterministic"},
                {FUNCTION_DIRECT_ONLY, "direct_only"},
                {FUNCTION_INNOCUOUS, "innocuous"},
-               {FUNCTION_NULL_CALL, "null_call"}};
+               {FUNCTION_NULL_CALL, "null_call"},
+               {FUNCTION_INVERSE, "inverse"}};
   *text = 0;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (!(flags & names[i].flag)) continue;
@@ -114,7 +115,7 @@ static int fill_functions(struct session *session, int setting,
     add_text(rows, flags);
     add_text(rows, spec->module);
     add_text(rows, spec->source);
-    add_text(rows, mode_name(scalar_mode(function)));
+    add_text(rows, mode_name(calls_mode(function)));
     add_number(rows, metrics->calls);
     add_number(rows, metrics->calls - metrics->errors);
     add_number(rows, metrics->errors);

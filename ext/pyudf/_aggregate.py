@@ -1,0 +1,142 @@
+"""What an aggregate function is made of: its form for the runtime.
+
+A form is a tuple (number, create, step, inverse, value), as aggregate_new() in
+group.c reads it:
+
+0: create() gives an accumulator; step, inverse and value are called with it.
+1: create() gives an instance, whose methods have the names of SQLite's users:
+   step, finalize, inverse, value. Here inverse and value only say whether there
+   are such methods.
+2: value(rows) is called with the rows of the whole group.
+"""
+
+from ._signature import signature
+from ._udaf import AggregateFunction
+from ._udf import DEFAULT, target
+
+_ACCUMULATOR, _OBJECT, _ROWS = range(3)  # enum aggregate_form
+
+
+def is_aggregate(obj):
+    """True for a class or an instance that has what an aggregate has."""
+    names = ('create_accumulator', 'accumulate', 'get_value')
+    if isinstance(obj, type) and _has(obj, 'step', 'finalize'):
+        return True
+    return _has(obj, *names)
+
+
+def _has(obj, *names):
+    return all(callable(getattr(obj, name, None)) for name in names)
+
+
+class Aggregate:
+    """How an aggregate function is called and run.
+
+    form: for the runtime.
+    how: the Signature of its arguments.
+    inverse: whether rows that leave a window are taken away one by one.
+    place: the function that says where it is written.
+    """
+
+    __slots__ = ('form', 'how', 'inverse', 'place')
+
+
+def aggregate_of(name, obj, spec):
+    """The Aggregate of an object that was found under a name.
+
+    Raises UsageError for one that SQL cannot call.
+    """
+    obj = target(obj)
+    if isinstance(obj, type) and _has(obj, 'step', 'finalize'):
+        return _of_class(name, obj, spec)
+    if is_aggregate(obj):
+        return _of_accumulator(name, obj() if isinstance(obj, type) else obj, spec)
+    return _of_function(name, obj, spec)
+
+
+def _of_class(name, cls, spec):
+    found = Aggregate()
+    found.place = cls.step
+    inverse, value = _has(cls, 'inverse'), _has(cls, 'value')
+    found.inverse = inverse and value
+    found.form = (_OBJECT, cls, None, inverse or None, value or None)
+    found.how = signature(name, cls.step, spec,
+                          skip=0 if _is_static(cls, 'step') else 1)
+    found.how.result = found.how.result or _result(name, cls.finalize, spec)
+    return found
+
+
+def _is_static(cls, name):
+    where = next(c for c in cls.__mro__ if name in vars(c))
+    return isinstance(vars(where)[name], staticmethod)
+
+
+def _of_accumulator(name, obj, spec):
+    found = Aggregate()
+    retract = getattr(obj, 'retract', None)
+    if getattr(retract, '__func__', None) is AggregateFunction.retract:
+        retract = None
+    found.place = obj.accumulate
+    found.inverse = retract is not None
+    found.form = (_ACCUMULATOR, obj.create_accumulator, obj.accumulate, retract,
+                  obj.get_value)
+    found.how = signature(name, obj.accumulate, spec, skip=1)
+    found.how.result = found.how.result or _result(name, obj.get_value, spec)
+    return found
+
+
+def _result(name, method, spec):
+    """What the annotation of the method says of its result."""
+    return signature(name, method, DEFAULT, lenient=True).result
+
+
+def _of_function(name, function, spec):
+    found = Aggregate()
+    found.place = function
+    found.inverse = False
+    found.how = how = signature(name, function, spec)
+    found.form = (_ROWS, None, None, None,
+                  _Rows(function, how.max, spec.func_type).value)
+    # The annotations are the columns', and not the values'.
+    how.codes = bytes(len(how.codes))
+    if how.max == 1 and spec.func_type == 'general' and not spec.input_types:
+        how.max = -1
+    return found
+
+
+class _Rows:
+    """Calls a function of a whole group."""
+
+    def __init__(self, function, parameters, func_type):
+        self.function = function
+        self.parameters = parameters  # -1: any number
+        self.column = _COLUMNS[func_type]
+
+    def value(self, rows):
+        """rows: of one argument its values, of more tuples of them."""
+        if self.parameters == 1:
+            return self.function(self.column(rows))
+        if not rows:
+            return self.function(*(self.column([])
+                                   for _ in range(max(self.parameters, 0))))
+        columns = zip(*rows) if isinstance(rows[0], tuple) else (rows,)
+        return self.function(*map(self.column, map(list, columns)))
+
+
+def _array(values):
+    import numpy
+    if None not in values:
+        return numpy.array(values)
+    if all(v is None or type(v) in (int, float) for v in values):
+        return numpy.array([float('nan') if v is None else v for v in values])
+    return numpy.array(values, dtype=object)
+
+
+def _series(values):
+    import pandas
+    if None in values and all(v is None or type(v) is int for v in values):
+        return pandas.Series(values, dtype='Int64')
+    return pandas.Series(values, dtype=None if values else 'float64')
+
+
+_COLUMNS = {'general': iter, 'list': list, 'numpy': _array, 'pandas': _series}

@@ -1,0 +1,78 @@
+/* calls.c - what calls of functions of all kinds have in common: see calls.h */
+#include "calls.h"
+
+#include <assert.h>
+
+#include "session.h"
+#include "sqlvalue.h"
+#include "statement.h"
+
+enum engine_mode calls_mode(const struct function *function) {
+  switch (function->spec.mode) {
+    case FUNCTION_PROCESS:
+      return ENGINE_PROCESS;
+    case FUNCTION_THREAD:
+      return ENGINE_THREAD;
+    default:
+      return function->session->settings.mode;
+  }
+}
+
+/* What is wrong with a call of a function with any number of arguments. */
+static int check(const struct function *function, int argc, struct err *err) {
+  int least = function->spec.min_args;
+  if (argc < least) {
+    return err_set(err, ERR_USAGE, "takes at least %d argument%s, not %d",
+                   least, least == 1 ? "" : "s", argc);
+  }
+  if (argc > CALLS_ARGS_MAX) {
+    return err_set(err, ERR_USAGE, "takes at most %d arguments, not %d",
+                   CALLS_ARGS_MAX, argc);
+  }
+  return 0;
+}
+
+int calls_arguments(const struct function *function, int argc,
+                    sqlite3_value **argv, struct value values[CALLS_ARGS_MAX],
+                    int *nulls, struct err *err) {
+  *nulls = 0;
+  if (function->spec.max_args < 0 && check(function, argc, err)) return -1;
+  for (int i = 0; i < argc; i++) {
+    if (sqlvalue_get(argv[i], &values[i])) return err_nomem(err);
+    *nulls |= values[i].type == VALUE_NULL;
+  }
+  return 0;
+}
+
+int calls_fail(sqlite3_context *ctx, struct function *function,
+               enum engine_mode mode, struct err *err) {
+  struct session *session = function->session;
+  const char *name = function->spec.name;
+  function->metrics.errors++;
+  error_log_add(&session->errors, name, mode, err);
+  if (err->code == ERR_PYTHON && session->settings.on_error_null) {
+    sqlite3_result_null(ctx);
+    err_clear(err);
+    return 1;
+  }
+  errors_result(ctx, "python function ", name, err);
+  return 0;
+}
+
+static void fail_empty(sqlite3_context *ctx, struct slot *slot) {
+  struct session *session = slot->session;
+  struct err err = {0};
+  registry_no_function(&session->registry, slot->name, &err);
+  error_log_add(&session->errors, slot->name, session->settings.mode, &err);
+  errors_result(ctx, "", NULL, &err);
+}
+
+struct function *calls_function(sqlite3_context *ctx, struct slot *slot) {
+  if (statement_call(ctx, slot)) {
+    fail_empty(ctx, slot);
+    return NULL;
+  }
+  struct function *function = slot->function ? slot->function : slot->last;
+  assert(function);
+  return function;
+}

@@ -1,0 +1,30 @@
+/* calls.h - what calls of functions of all kinds have in common
+*/
+#ifndef PYUDF_CALLS_H
+#define PYUDF_CALLS_H
+
+#include "slot.h"
+#include "sqlite.h"
+
+/* The most arguments that a call may have: SQLite's own limit up to 3.48. */
+enum { CALLS_ARGS_MAX = 127 };
+
+/* Where a function runs: where it must, else where the session says. */
+enum engine_mode calls_mode(const struct function *function);
+
+/* The function that a call of the slot is for; NULL, and the error is SQLite's,
+** where the slot is empty. */
+struct function *calls_function(sqlite3_context *ctx, struct slot *slot);
+
+/* The arguments, borrowed; *nulls is 1 where one of them is NULL. Returns -1 for
+** too few or too many of them, or no memory. */
+int calls_arguments(const struct function *function, int argc,
+                    sqlite3_value **argv, struct value values[CALLS_ARGS_MAX],
+                    int *nulls, struct err *err);
+
+/* The call failed: the error is noted, and SQLite's; or, by python_on_error, its
+** result is NULL. Returns 1 then. */
+int calls_fail(sqlite3_context *ctx, struct function *function,
+               enum engine_mode mode, struct err *err);
+
+#endif

@@ -1,0 +1,44 @@
+/* windows.c - is an aggregate function used as a window function?: see windows.h */
+#include "windows.h"
+
+#include "session.h"
+
+/* 1 where the program of the statement works on windows, or is not to be had. */
+static int has_windows(sqlite3 *db, sqlite3_stmt *running) {
+  const char *sql = sqlite3_sql(running);
+  char *text = sql ? sqlite3_mprintf("EXPLAIN %s", sql) : NULL;
+  sqlite3_stmt *program = NULL;
+  int found = 0;
+  int rc =
+      text ? sqlite3_prepare_v2(db, text, -1, &program, NULL) : SQLITE_NOMEM;
+  while (rc == SQLITE_OK && sqlite3_step(program) == SQLITE_ROW && !found) {
+    const char *operation = (const char *)sqlite3_column_text(program, 1);
+    found = !operation || !sqlite3_stricmp(operation, "AggInverse") ||
+            !sqlite3_stricmp(operation, "AggValue");
+  }
+  if (sqlite3_finalize(program) != SQLITE_OK) found = 1;
+  sqlite3_free(text);
+  return found || rc != SQLITE_OK;
+}
+
+static int any_has_windows(sqlite3 *db) {
+  sqlite3_stmt *statement = NULL;
+  while ((statement = sqlite3_next_stmt(db, statement)) != NULL) {
+    if (sqlite3_stmt_busy(statement) && !sqlite3_stmt_isexplain(statement) &&
+        has_windows(db, statement)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+int windows_may_use(sqlite3_context *ctx, struct slot *slot) {
+  struct session *session = slot->session;
+  if (slot->function && slot->function->spec.flags & FUNCTION_INVERSE) return 0;
+  if (slot->windows_ctx != ctx || slot->windows_at != session->statements) {
+    slot->windows_ctx = ctx;
+    slot->windows_at = session->statements;
+    slot->windows = any_has_windows(session->db);
+  }
+  return slot->windows;
+}
