@@ -28,10 +28,10 @@ struct shm_control {
       memory_limit_mib;     /* host, before the worker starts; 0: none */
   _Atomic uint32_t alarm;   /* host: enum shm_alarm for the request `alarmed` */
   _Atomic uint64_t alarmed; /* host: its seq, before `alarm` */
-  _Atomic uint32_t broken;  /* worker: groups that failed, ever */
   _Atomic uint32_t exited;  /* template: 1 once the worker has ended */
   _Atomic int32_t status;   /* template: as waitpid gives it, before `exited` */
-  _Atomic uint32_t oom; /* template: 1, killed for memory, before `exited` */
+  _Atomic uint32_t oom;    /* template: 1, killed for memory, before `exited` */
+  _Atomic uint32_t broken; /* worker: groups that failed, ever */
   struct ring_shared to_worker;
   struct ring_shared to_host;
 };

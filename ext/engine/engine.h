@@ -88,11 +88,14 @@ struct engine_ops {
   struct engine_group *(*group_new)(struct engine *engine,
                                     const struct engine_function *function,
                                     int windowed, struct err *err);
-  int (*group_step)(struct engine *engine, struct engine_group *group,
-                    const struct value *argv, uint32_t argc, int inverse,
-                    struct err *err);
-  int (*group_value)(struct engine *engine, struct engine_group *group,
-                     int last, struct value *result, struct err *err);
+  int (*group_step)(struct engine *engine,
+                    const struct engine_function *function,
+                    struct engine_group *group, const struct value *argv,
+                    uint32_t argc, int inverse, struct err *err);
+  int (*group_value)(struct engine *engine,
+                     const struct engine_function *function,
+                     struct engine_group *group, int last, struct value *result,
+                     struct err *err);
   void (*group_free)(struct engine *engine, struct engine_group *group);
   void (*release)(struct engine *engine);
   void (*statement_end)(struct engine *engine);
@@ -157,9 +160,9 @@ static inline int engine_version(struct engine *engine, struct value *result,
   return engine->ops->version(engine, result, err);
 }
 
-/* A new group of an aggregate function that is in the program; `function` is
-** borrowed for the group's life. `windowed` 1: rows may leave it, and it may have values before
-** its last. For engine_group_free(), while the engine is open. */
+/* A new group of an aggregate function that is in the program. `windowed` 1: rows
+** may leave it, and it may have values before its last. For engine_group_free(),
+** while the engine is open. The calls below get the same function. */
 static inline struct engine_group *engine_group_new(
     struct engine *engine, const struct engine_function *function, int windowed,
     struct err *err) {
@@ -169,18 +172,21 @@ static inline struct engine_group *engine_group_new(
 /* A row comes, or (inverse 1) the one that came first leaves. An error of this
 ** row's may come at a later call for the group; no row is run after it. */
 static inline int engine_group_step(struct engine *engine,
+                                    const struct engine_function *function,
                                     struct engine_group *group,
                                     const struct value *argv, uint32_t argc,
                                     int inverse, struct err *err) {
-  return engine->ops->group_step(engine, group, argv, argc, inverse, err);
+  return engine->ops->group_step(engine, function, group, argv, argc, inverse,
+                                 err);
 }
 
 /* The group's value now, or (last 1) at its end; the result as of
 ** engine_call(). */
 static inline int engine_group_value(struct engine *engine,
+                                     const struct engine_function *function,
                                      struct engine_group *group, int last,
                                      struct value *result, struct err *err) {
-  return engine->ops->group_value(engine, group, last, result, err);
+  return engine->ops->group_value(engine, function, group, last, result, err);
 }
 
 /* NULL-safe. */

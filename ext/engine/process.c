@@ -30,7 +30,6 @@ struct process {
 struct process_group {
   uint32_t number;
   uint32_t start; /* process.starts when it was made: of which worker it is */
-  struct engine_function function;
 };
 
 static struct process *process_of(struct engine *engine) {
@@ -245,22 +244,24 @@ static void number_give(struct process *process, uint32_t number) {
 }
 
 static int group_post(struct process *process, enum wire_type type,
+                      const struct engine_function *function,
                       const struct process_group *group,
                       const struct value *values, uint32_t count,
                       struct err *err) {
   struct wire_head head = {.type = type, .a = group->number};
-  return worker_post(
-      &process->worker, &head, group->function.name, values, count,
-      engine_timeout(&process->engine, group->function.timeout_ms), err);
+  return worker_post(&process->worker, &head, function->name, values, count,
+                     engine_timeout(&process->engine, function->timeout_ms),
+                     err);
 }
 
 static int group_ask(struct process *process, enum wire_type type,
+                     const struct engine_function *function,
                      const struct process_group *group, struct value *result,
                      struct err *err) {
   struct wire_head head = {.type = type, .a = group->number};
-  return ask(process, head, group->function.name, NULL, 0,
-             engine_timeout(&process->engine, group->function.timeout_ms),
-             result, err);
+  return ask(process, head, function->name, NULL, 0,
+             engine_timeout(&process->engine, function->timeout_ms), result,
+             err);
 }
 
 static struct engine_group *process_group_new(
@@ -281,13 +282,12 @@ static struct engine_group *process_group_new(
     return NULL;
   }
   *group = (struct process_group){.number = (uint32_t)number,
-                                  .start = process->starts,
-                                  .function = *function};
+                                  .start = process->starts};
   struct value values[] = {value_integer(function->definition_id),
                            value_integer(function->index),
                            value_integer(windowed)};
   process->groups++;
-  if (!group_post(process, WIRE_OPEN, group, values, 3, err)) {
+  if (!group_post(process, WIRE_OPEN, function, group, values, 3, err)) {
     return (struct engine_group *)group;
   }
   process->groups--;
@@ -308,7 +308,9 @@ static int group_check(const struct process *process,
   return err_set(err, ERR_CRASH, "the worker that had its rows has ended");
 }
 
-static int process_group_step(struct engine *engine, struct engine_group *base,
+static int process_group_step(struct engine *engine,
+                              const struct engine_function *function,
+                              struct engine_group *base,
                               const struct value *argv, uint32_t argc,
                               int inverse, struct err *err) {
   struct process *process = process_of(engine);
@@ -316,29 +318,32 @@ static int process_group_step(struct engine *engine, struct engine_group *base,
   struct value none;
   if (group_check(process, group, err)) return -1;
   if (worker_failed(&process->worker) &&
-      group_ask(process, WIRE_CHECK, group, &none, err)) {
+      group_ask(process, WIRE_CHECK, function, group, &none, err)) {
     return -1;
   }
-  return group_post(process, inverse ? WIRE_INVERSE : WIRE_STEP, group, argv,
-                    argc, err);
+  return group_post(process, inverse ? WIRE_INVERSE : WIRE_STEP, function,
+                    group, argv, argc, err);
 }
 
-static int process_group_value(struct engine *engine, struct engine_group *base,
-                               int last, struct value *result,
-                               struct err *err) {
+static int process_group_value(struct engine *engine,
+                               const struct engine_function *function,
+                               struct engine_group *base, int last,
+                               struct value *result, struct err *err) {
   struct process *process = process_of(engine);
   const struct process_group *group = group_of(base);
   if (group_check(process, group, err)) return -1;
-  return group_ask(process, last ? WIRE_FINAL : WIRE_VALUE, group, result, err);
+  return group_ask(process, last ? WIRE_FINAL : WIRE_VALUE, function, group,
+                   result, err);
 }
 
 static void process_group_free(struct engine *engine,
                                struct engine_group *base) {
   struct process *process = process_of(engine);
   struct process_group *group = group_of(base);
+  static const struct engine_function none = {.name = ""};
   process->groups--;
   if (group_lives(process, group)) {
-    if (!group_post(process, WIRE_FREE, group, NULL, 0, NULL)) {
+    if (!group_post(process, WIRE_FREE, &none, group, NULL, 0, NULL)) {
       number_give(process, group->number);
     }
   }

@@ -1,62 +1,16 @@
 /* thread.c - the thread engine: functions run in the host process
 **
-** Owns the session's space in the runtime, and the GIL between calls.
-**
-** HOW IT WORKS. Taking and leaving the GIL costs as much as a call, so it is
-** kept from row to row where nobody else can want it: Python is ours
-** (embed.h), and the process has one thread beside the one that watches for
-** interrupts (watch.h). It is given back when the statement ends, and after the
-** first call that finds another thread. While it is kept, `kept.depth` counts
-** the calls under way, as a function may run SQL that calls functions; only
-** then `kept` is touched, and only by `owner`, but for another thread's look at
-** `kept.on`.
-**
-** Only the owner can give the GIL back. A host that has a statement open in one
-** thread, starts another and calls Python there, while the first neither steps
-** nor ends, leaves that other waiting: for KEPT_WAIT_MS once, and not at all
-** from then on, each time with an error that says so. Never a deadlock.
+** Owns the session's space in the runtime. The GIL is taken for each call, and
+** kept between calls where it can be (kept.h).
 */
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/single_threaded.h>
-#include <time.h>
 
 #include "embed.h"
+#include "kept.h"
 #include "modes.h"
 #include "replay.h"
 #include "watch.h"
-
-enum { KEPT_WAIT_MS = 5000 };
-
-static struct {
-  atomic_int on;      /* 1: `owner` has the GIL between calls */
-  atomic_int awaited; /* 1: another thread has waited for it in vain */
-  pthread_t owner;
-  uint32_t depth; /* calls under way in `owner` */
-} kept;
-
-/* glibc's count of this process's threads, which its debuggers read. NULL where
-** there is none: then only __libc_single_threaded counts, and it stays 0 once
-** the watching thread was there. */
-static const unsigned *thread_count;
-static pthread_once_t thread_count_once = PTHREAD_ONCE_INIT;
-
-static void find_thread_count(void) {
-  thread_count = dlvsym(RTLD_DEFAULT, "__nptl_nthreads", "GLIBC_PRIVATE");
-}
-
-/* 1 where no thread but this one and ours can want the GIL. */
-static inline int alone(void) {
-  return __libc_single_threaded ||
-         (thread_count && __atomic_load_n(thread_count, __ATOMIC_RELAXED) ==
-                              1 + (unsigned)watch_threads());
-}
-
-/* Calls under way in this thread while the GIL is not kept. */
-static __thread uint32_t depth;
 
 struct thread {
   struct engine engine;          /* first: the interface */
@@ -73,99 +27,17 @@ static struct thread *thread_of(struct engine *engine) {
   return (struct thread *)engine;
 }
 
-static inline int kept_by_me(void) {
-  return atomic_load_explicit(&kept.on, memory_order_acquire) &&
-         pthread_equal(kept.owner, pthread_self());
-}
-
-static void give_back(const struct runtime *runtime) {
-  atomic_store_explicit(&kept.awaited, 0, memory_order_relaxed);
-  atomic_store_explicit(&kept.on, 0, memory_order_release);
-  runtime->detach();
-}
-
-/* The thread that keeps the GIL ends with a statement open. */
-static pthread_key_t owner_end;
-static pthread_once_t owner_end_once = PTHREAD_ONCE_INIT;
-static int owner_end_made;
-
-static void owner_ended(void *runtime) {
-  if (kept_by_me() && embed_alive()) give_back(runtime);
-}
-
-static void make_owner_end(void) {
-  owner_end_made = !pthread_key_create(&owner_end, owner_ended);
-}
-
-/* Without a key, a thread's end would go unnoticed: nothing is kept then. */
-static inline int may_keep(const struct thread *thread) {
-  return thread->owned && alone() && owner_end_made;
-}
-
-static void keep(const struct thread *thread) {
-  if (!pthread_getspecific(owner_end)) {
-    pthread_setspecific(owner_end, thread->runtime);
-  }
-  kept.owner = pthread_self();
-  atomic_store_explicit(&kept.on, 1, memory_order_release);
-}
-
-static __attribute__((noinline, cold)) int wait_for_kept(struct err *err) {
-  const struct timespec ms = {.tv_nsec = 1000000};
-  int left = atomic_load(&kept.awaited) ? 1 : KEPT_WAIT_MS;
-  for (; left > 0; left--) {
-    if (!atomic_load_explicit(&kept.on, memory_order_acquire)) return 0;
-    nanosleep(&ms, NULL);
-  }
-  atomic_store(&kept.awaited, 1);
-  return err_set(
-      err, ERR_USAGE,
-      "another thread's open statement keeps Python: step or reset it "
-      "there, or use process mode");
-}
-
-/* The slow part of enter(). */
-static __attribute__((noinline)) int take(struct thread *thread,
-                                          struct err *err) {
-  if (atomic_load_explicit(&kept.on, memory_order_relaxed) &&
-      wait_for_kept(err)) {
-    return -1;
-  }
-  if (!embed_alive()) {
-    return err_set(err, ERR_USAGE, "Python has ended in this process");
-  }
-  thread->runtime->attach();
-  depth++;
-  return 0;
-}
-
 /* Takes the GIL, unless this thread has it. */
 static inline int enter(struct thread *thread, struct err *err) {
-  if (!kept_by_me()) return take(thread, err);
-  kept.depth++;
-  return 0;
-}
-
-/* The slow part of leave(). */
-static __attribute__((noinline)) void leave_it(struct thread *thread) {
-  if (kept_by_me()) {
-    if (!kept.depth) give_back(thread->runtime);
-  } else if (--depth == 0 && may_keep(thread)) {
-    keep(thread);
-  } else {
-    thread->runtime->detach();
-  }
+  return kept_enter(thread->runtime, err);
 }
 
 static inline void leave(struct thread *thread) {
-  if (!kept_by_me() || (--kept.depth == 0 && !may_keep(thread))) {
-    leave_it(thread);
-  }
+  kept_leave(thread->runtime, thread->owned);
 }
+
 static void thread_statement_end(struct engine *engine) {
-  if (kept_by_me() && !kept.depth && thread_of(engine)->runtime) {
-    give_back(thread_of(engine)->runtime);
-  }
+  if (thread_of(engine)->runtime) kept_end(thread_of(engine)->runtime);
 }
 
 /* What the template does before it forks, so that both modes see the same. */
@@ -394,12 +266,14 @@ static struct engine_group *thread_group_new(
   return (struct engine_group *)group;
 }
 
-static int thread_group_step(struct engine *engine, struct engine_group *group,
+static int thread_group_step(struct engine *engine,
+                             const struct engine_function *function,
+                             struct engine_group *group,
                              const struct value *argv, uint32_t argc,
                              int inverse, struct err *err) {
   struct thread *thread = thread_of(engine);
   struct value none = value_null();
-  int rc = begin(thread, engine_timeout(engine, 0), err);
+  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->group_step(thread->space, runtime_group(group), argv,
@@ -408,10 +282,12 @@ static int thread_group_step(struct engine *engine, struct engine_group *group,
   return finish(thread, rc, &none, err);
 }
 
-static int thread_group_value(struct engine *engine, struct engine_group *group,
-                              int last, struct value *result, struct err *err) {
+static int thread_group_value(struct engine *engine,
+                              const struct engine_function *function,
+                              struct engine_group *group, int last,
+                              struct value *result, struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, engine_timeout(engine, 0), err);
+  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->group_value(thread->space, runtime_group(group), last,
@@ -452,8 +328,7 @@ static const struct engine_ops thread_ops = {
 struct engine *thread_new(const struct engine_host *host) {
   struct thread *thread = calloc(1, sizeof *thread);
   if (!thread) return NULL;
-  pthread_once(&thread_count_once, find_thread_count);
-  pthread_once(&owner_end_once, make_owner_end);
+  kept_start();
   thread->engine = (struct engine){&thread_ops, host};
   thread->settings_epoch = host->settings->epoch - 1; /* any other */
   return &thread->engine;

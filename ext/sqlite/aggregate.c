@@ -67,7 +67,7 @@ static int step(struct group *group, int argc, sqlite3_value **argv,
   if (calls_arguments(function, argc, argv, values, &nulls, err)) return -1;
   if (nulls && !(function->spec.flags & FUNCTION_NULL_CALL)) return 0;
   uint64_t began = metrics_begin(&function->metrics, session->settings.metrics);
-  int rc = engine_group_step(group->engine, group->state, values,
+  int rc = engine_group_step(group->engine, &function->id, group->state, values,
                              (uint32_t)argc, inverse, err);
   metrics_end(&function->metrics, began);
   return rc;
@@ -110,7 +110,8 @@ void aggregate_inverse(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
 static int result(sqlite3_context *ctx, struct group *group, int last,
                   struct err *err) {
   struct value value;
-  int rc = engine_group_value(group->engine, group->state, last, &value, err);
+  int rc = engine_group_value(group->engine, &group->function->id, group->state,
+                              last, &value, err);
   if (rc) return rc;
   rc =
       sqlvalue_result(ctx, &value, group->function->session->host.max_len, err);

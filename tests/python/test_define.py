@@ -107,9 +107,9 @@ class Source(SessionTest):
         refused("'f' is a generator", self.source, 'async def f(x): yield x')
         refused('begin its name with _', self.source,
                 'def ok(x): return x\ndef f(x): yield x')
-        refused("'A' is an aggregate class", self.source,
-                'class A:\n def step(self, x): 0\n def finalize(self): 0')
-        refused("'A' is an aggregate class", self.source,
+        refused('keyword-only', self.source,
+                'class A:\n def step(self, *, x): 0\n def finalize(self): 0')
+        refused('defines no function', self.source,
                 'class A:\n def accumulate(self, a, x): 0\n'
                 ' def get_value(self, a): 0')
         refused("'f' is a generator", self.source,
@@ -227,8 +227,8 @@ class Named(SessionTest):
         self.refused('neither an expression', self.named, 'f', 'import math')
         self.refused("type 'int', which cannot be called", self.named, 'f', '3')
         self.refused('generator', self.named, 'f', 'def f(x): yield x')
-        self.refused('aggregate', self.named, 'f',
-                     'class A:\n def step(self): 0\n def finalize(self): 0')
+        self.refused('keyword-only', self.named, 'f',
+                     'class A:\n def step(self, *, x): 0\n def finalize(self): 0')
         self.refused("'' cannot be the name", self.named, '', 'len')
         with self.assertRaises(SyntaxError) as caught:
             self.named('f', 'lambda x: (')
