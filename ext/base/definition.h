@@ -58,7 +58,8 @@ enum function_flag {
   FUNCTION_DIRECT_ONLY = 2,
   FUNCTION_INNOCUOUS = 4,
   FUNCTION_NULL_CALL = 8, /* called with NULLs too; else NULL in, NULL out */
-  FUNCTION_INVERSE = 16   /* an aggregate that takes rows away one by one */
+  FUNCTION_INVERSE = 16,  /* an aggregate that takes rows away one by one */
+  FUNCTION_PARALLEL = 32  /* one whose rows are dealt to several workers */
 };
 
 enum function_mode {

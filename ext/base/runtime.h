@@ -93,6 +93,15 @@ struct runtime {
   int (*group_value)(struct runtime_space *space, struct runtime_group *group,
                      int last, struct value *result, struct err *err);
 
+  /* Its state as a BLOB, for group_merge() in this or another process: nothing
+  ** but group_free() may follow. */
+  int (*group_part)(struct runtime_space *space, struct runtime_group *group,
+                    struct value *result, struct err *err);
+
+  /* Adds the rows of another group of the function's: one whose state this is. */
+  int (*group_merge)(struct runtime_space *space, struct runtime_group *group,
+                     const struct value *part, struct err *err);
+
   /* NULL-safe. */
   void (*group_free)(struct runtime_group *group);
 

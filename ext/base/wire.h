@@ -18,6 +18,8 @@
 **   WIRE_VALUE   a group                                WIRE_RESULT one value
 **   WIRE_FINAL   a group                                WIRE_RESULT one value
 **   WIRE_CHECK   a group                                WIRE_RESULT NULL
+**   WIRE_PART    a group                                WIRE_RESULT its state
+**   WIRE_MERGE   a group, another's state               none
 **   WIRE_FREE    a group                                none
 **   WIRE_QUIT                                           none: the worker exits
 **   any of these that fails                             WIRE_ERROR wire_put_err
@@ -53,6 +55,8 @@ enum wire_type {
   WIRE_FINAL = 11,
   WIRE_CHECK = 12,
   WIRE_FREE = 13,
+  WIRE_PART = 14,
+  WIRE_MERGE = 15,
   WIRE_RESULT = 16,
   WIRE_ERROR = 17
 };

@@ -11,3 +11,11 @@ int engine_open(enum engine_mode mode, const struct engine_host *host,
   *engine = made;
   return 0;
 }
+
+int engine_open_parallel(enum engine_mode mode, struct engine *first,
+                         struct engine **engine, struct err *err) {
+  struct engine *made = parallel_new(mode, first);
+  if (!made) return err_nomem(err);
+  *engine = made;
+  return 0;
+}

@@ -43,6 +43,7 @@ struct engine_settings {
   uint32_t memory_limit_mib; /* a worker may map so much; 0: any */
   uint32_t max_calls;        /* a worker is replaced after so many; 0: never */
   uint32_t timeout_ms; /* longest call, 0: any; a function's own goes first */
+  uint32_t workers;    /* that a parallel aggregate is spread over */
 };
 
 /* What an engine gets from its session; all of it outlives the engine. */
@@ -96,6 +97,14 @@ struct engine_ops {
                      const struct engine_function *function,
                      struct engine_group *group, int last, struct value *result,
                      struct err *err);
+  int (*group_part)(struct engine *engine,
+                    const struct engine_function *function,
+                    struct engine_group *group, struct value *result,
+                    struct err *err);
+  int (*group_merge)(struct engine *engine,
+                     const struct engine_function *function,
+                     struct engine_group *group, const struct value *part,
+                     struct err *err);
   void (*group_free)(struct engine *engine, struct engine_group *group);
   void (*release)(struct engine *engine);
   void (*statement_end)(struct engine *engine);
@@ -118,6 +127,12 @@ static inline uint32_t engine_timeout(const struct engine *engine,
 ** use. Fails for no memory only. */
 int engine_open(enum engine_mode mode, const struct engine_host *host,
                 struct engine **engine, struct err *err);
+
+/* An engine for groups alone, those of functions that are FUNCTION_PARALLEL: it
+** deals a group's rows to several workers, or in the host to several states.
+** `first` is the session's engine of the same mode and takes part. */
+int engine_open_parallel(enum engine_mode mode, struct engine *first,
+                         struct engine **engine, struct err *err);
 
 /* Ends what it started. NULL-safe. */
 static inline void engine_close(struct engine *engine) {
@@ -187,6 +202,24 @@ static inline int engine_group_value(struct engine *engine,
                                      struct engine_group *group, int last,
                                      struct value *result, struct err *err) {
   return engine->ops->group_value(engine, function, group, last, result, err);
+}
+
+/* The state of a group that has had its last row, as a BLOB for
+** engine_group_merge() with an engine of the same session. */
+static inline int engine_group_part(struct engine *engine,
+                                    const struct engine_function *function,
+                                    struct engine_group *group,
+                                    struct value *result, struct err *err) {
+  return engine->ops->group_part(engine, function, group, result, err);
+}
+
+/* Adds such a state. An error may come at a later call for the group. */
+static inline int engine_group_merge(struct engine *engine,
+                                     const struct engine_function *function,
+                                     struct engine_group *group,
+                                     const struct value *part,
+                                     struct err *err) {
+  return engine->ops->group_merge(engine, function, group, part, err);
 }
 
 /* NULL-safe. */

@@ -336,6 +336,31 @@ static int process_group_value(struct engine *engine,
                    result, err);
 }
 
+static int process_group_part(struct engine *engine,
+                              const struct engine_function *function,
+                              struct engine_group *base, struct value *result,
+                              struct err *err) {
+  struct process *process = process_of(engine);
+  const struct process_group *group = group_of(base);
+  if (group_check(process, group, err) ||
+      group_ask(process, WIRE_PART, function, group, result, err)) {
+    return -1;
+  }
+  if (result->type == VALUE_BLOB) return 0;
+  drop(process, result);
+  return worker_broke(&process->worker, "a reply that cannot be read", err);
+}
+
+static int process_group_merge(struct engine *engine,
+                               const struct engine_function *function,
+                               struct engine_group *base,
+                               const struct value *part, struct err *err) {
+  struct process *process = process_of(engine);
+  const struct process_group *group = group_of(base);
+  if (group_check(process, group, err)) return -1;
+  return group_post(process, WIRE_MERGE, function, group, part, 1, err);
+}
+
 static void process_group_free(struct engine *engine,
                                struct engine_group *base) {
   struct process *process = process_of(engine);
@@ -368,6 +393,8 @@ static const struct engine_ops process_ops = {
     .group_new = process_group_new,
     .group_step = process_group_step,
     .group_value = process_group_value,
+    .group_part = process_group_part,
+    .group_merge = process_group_merge,
     .group_free = process_group_free,
     .release = process_release,
     .statement_end = process_statement_end,

@@ -296,6 +296,35 @@ static int thread_group_value(struct engine *engine,
   return finish(thread, rc, result, err);
 }
 
+static int thread_group_part(struct engine *engine,
+                             const struct engine_function *function,
+                             struct engine_group *group, struct value *result,
+                             struct err *err) {
+  struct thread *thread = thread_of(engine);
+  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  if (rc == -2) return -1;
+  if (!rc) {
+    rc = thread->runtime->group_part(thread->space, runtime_group(group),
+                                     result, err);
+  }
+  return finish(thread, rc, result, err);
+}
+
+static int thread_group_merge(struct engine *engine,
+                              const struct engine_function *function,
+                              struct engine_group *group,
+                              const struct value *part, struct err *err) {
+  struct thread *thread = thread_of(engine);
+  struct value none = value_null();
+  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  if (rc == -2) return -1;
+  if (!rc) {
+    rc = thread->runtime->group_merge(thread->space, runtime_group(group), part,
+                                      err);
+  }
+  return finish(thread, rc, &none, err);
+}
+
 static void thread_group_free(struct engine *engine,
                               struct engine_group *group) {
   struct thread *thread = thread_of(engine);
@@ -320,6 +349,8 @@ static const struct engine_ops thread_ops = {
     .group_new = thread_group_new,
     .group_step = thread_group_step,
     .group_value = thread_group_value,
+    .group_part = thread_group_part,
+    .group_merge = thread_group_merge,
     .group_free = thread_group_free,
     .release = thread_release,
     .statement_end = thread_statement_end,

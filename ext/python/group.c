@@ -10,7 +10,8 @@ enum { TRIM = 1024 }; /* rows that have left, before the list is shortened */
 struct aggregate {
   uint32_t refs;
   enum aggregate_form form;
-  PyObject *create, *step, *inverse, *value; /* by form; NULL where none */
+  /* By form; NULL where none. */
+  PyObject *create, *step, *inverse, *value, *merge;
 };
 
 struct runtime_group {
@@ -23,14 +24,18 @@ struct runtime_group {
   int valued;               /* it had a value before its last */
 };
 
-static PyObject *name_step, *name_inverse, *name_value, *name_finalize;
+static PyObject *name_step, *name_inverse, *name_value, *name_finalize,
+    *name_merge;
 
 int group_start(void) {
   if (!name_step) name_step = PyUnicode_InternFromString("step");
   if (!name_inverse) name_inverse = PyUnicode_InternFromString("inverse");
   if (!name_value) name_value = PyUnicode_InternFromString("value");
   if (!name_finalize) name_finalize = PyUnicode_InternFromString("finalize");
-  return name_step && name_inverse && name_value && name_finalize ? 0 : -1;
+  if (!name_merge) name_merge = PyUnicode_InternFromString("merge");
+  return name_step && name_inverse && name_value && name_finalize && name_merge
+             ? 0
+             : -1;
 }
 
 /* ---- aggregates ---- */
@@ -44,7 +49,7 @@ static PyObject *part(PyObject *how, Py_ssize_t i) {
 }
 
 struct aggregate *aggregate_new(PyObject *how) {
-  if (!PyTuple_Check(how) || PyTuple_Size(how) != 5) {
+  if (!PyTuple_Check(how) || PyTuple_Size(how) != 6) {
     PyErr_SetString(PyExc_SystemError, "pyudf: an aggregate that is none");
     return NULL;
   }
@@ -59,6 +64,7 @@ struct aggregate *aggregate_new(PyObject *how) {
   aggregate->step = part(how, 2);
   aggregate->inverse = part(how, 3);
   aggregate->value = part(how, 4);
+  aggregate->merge = part(how, 5);
   if (PyErr_Occurred()) {
     aggregate_unref(aggregate);
     return NULL;
@@ -72,6 +78,7 @@ void aggregate_unref(struct aggregate *aggregate) {
   Py_XDECREF(aggregate->step);
   Py_XDECREF(aggregate->inverse);
   Py_XDECREF(aggregate->value);
+  Py_XDECREF(aggregate->merge);
   free(aggregate);
 }
 
@@ -329,4 +336,51 @@ int group_value(struct runtime_space *space, struct runtime_group *group,
   PyObject *object = value(group, last);
   if (object && !convert_out(object, result, &space->held)) return 0;
   return failed(space, group, err);
+}
+
+/* ---- groups in parts ---- */
+
+int group_part(struct runtime_space *space, struct runtime_group *group,
+               struct value *result, struct err *err) {
+  call_release(space);
+  PyObject *packed =
+      PyObject_CallMethod(space->session, "pack", "O", group->state);
+  if (packed && !convert_out(packed, result, &space->held)) return 0;
+  return failed(space, group, err);
+}
+
+/* Calls what adds a list of other accumulators. */
+static PyObject *merge(struct runtime_group *group, PyObject *others) {
+  const struct aggregate *aggregate = group->callable.aggregate;
+  return aggregate->form == AGGREGATE_OBJECT
+             ? PyObject_CallMethodObjArgs(group->state, name_merge, others,
+                                          NULL)
+             : PyObject_CallFunctionObjArgs(aggregate->merge, group->state,
+                                            others, NULL);
+}
+
+int group_merge_object(struct runtime_space *space, struct runtime_group *group,
+                       PyObject *packed, struct err *err) {
+  PyObject *others = NULL, *none = NULL;
+  PyObject *other = PyObject_CallMethod(space->session, "unpack", "O", packed);
+  if (other) others = PyList_New(1);
+  if (others) {
+    PyList_SetItem(others, 0, other);
+    none = merge(group, others);
+  } else {
+    Py_XDECREF(other);
+  }
+  Py_XDECREF(others);
+  Py_XDECREF(none);
+  return none ? 0 : failed(space, group, err);
+}
+
+int group_merge(struct runtime_space *space, struct runtime_group *group,
+                const struct value *part, struct err *err) {
+  PyObject *packed =
+      PyBytes_FromStringAndSize(part->data, (Py_ssize_t)part->len);
+  int rc = packed ? group_merge_object(space, group, packed, err)
+                  : failed(space, group, err);
+  Py_XDECREF(packed);
+  return rc;
 }

@@ -44,6 +44,10 @@ int group_step_objects(struct runtime_space *space, struct runtime_group *group,
                        PyObject **args, uint32_t argc, int inverse,
                        struct err *err);
 
+/* As group_merge, with a bytes object, borrowed. */
+int group_merge_object(struct runtime_space *space, struct runtime_group *group,
+                       PyObject *packed, struct err *err);
+
 /* What converts the group's arguments. */
 const struct callable *group_callable(const struct runtime_group *group);
 
@@ -56,6 +60,10 @@ int group_step(struct runtime_space *space, struct runtime_group *group,
                struct err *err);
 int group_value(struct runtime_space *space, struct runtime_group *group,
                 int last, struct value *result, struct err *err);
+int group_part(struct runtime_space *space, struct runtime_group *group,
+               struct value *result, struct err *err);
+int group_merge(struct runtime_space *space, struct runtime_group *group,
+                const struct value *part, struct err *err);
 void group_free(struct runtime_group *group);
 
 #endif

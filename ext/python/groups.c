@@ -16,7 +16,7 @@ struct server_group {
 
 int groups_has_no_reply(uint32_t type) {
   return type == WIRE_OPEN || type == WIRE_STEP || type == WIRE_INVERSE ||
-         type == WIRE_FREE;
+         type == WIRE_MERGE || type == WIRE_FREE;
 }
 
 /* The group of that number; a new, empty one for the next. */
@@ -73,21 +73,29 @@ static void serve_open(struct server *server, uint32_t number,
   }
 }
 
-static void serve_step(struct server *server, uint32_t number, int inverse,
+/* A row that comes or leaves, or the state of another group. */
+static void serve_step(struct server *server, const struct wire_head *head,
                        struct codec_reader *reader) {
   struct arguments arguments;
-  struct server_group *group = find(server, number);
+  struct server_group *group = find(server, head->a);
   int failed = group->err.code || !group->group;
   struct err dropped = {.code = ERR_PYTHON};
-  const struct callable *callable =
-      group->group ? group_callable(group->group) : NULL;
+  const struct callable *callable = group->group && head->type != WIRE_MERGE
+                                        ? group_callable(group->group)
+                                        : NULL;
   /* Of a group that has failed, rows are read and not run. */
   int rc = arguments_receive(server, reader, callable, &arguments,
                              failed ? &dropped : &group->err);
   if (failed) return;
-  if (!rc) {
+  if (!rc && head->type == WIRE_MERGE) {
+    if (arguments.count != 1) server_give_up();
+    rc = group_merge_object(server->space, group->group, arguments.args[0],
+                            &group->err);
+    arguments_fini(&arguments);
+  } else if (!rc) {
     rc = group_step_objects(server->space, group->group, arguments.args,
-                            arguments.count, inverse, &group->err);
+                            arguments.count, head->type == WIRE_INVERSE,
+                            &group->err);
   }
   if (rc) {
     fail(server, group);
@@ -96,7 +104,21 @@ static void serve_step(struct server *server, uint32_t number, int inverse,
   }
 }
 
-/* A value, or whether there is one to be had. */
+static int answer(struct server *server, struct runtime_group *group,
+                  uint32_t type, struct value *result, struct err *err) {
+  const struct runtime *runtime = server->runtime;
+  switch (type) {
+    case WIRE_CHECK:
+      return 0;
+    case WIRE_PART:
+      return runtime->group_part(server->space, group, result, err);
+    default:
+      return runtime->group_value(server->space, group, type == WIRE_FINAL,
+                                  result, err);
+  }
+}
+
+/* A value, the state, or whether the group has failed. */
 static void serve_value(struct server *server, const struct wire_head *head) {
   struct server_group *group = find(server, head->a);
   struct value result = value_null();
@@ -105,10 +127,8 @@ static void serve_value(struct server *server, const struct wire_head *head) {
   if (rc && !group->err.code) {
     err_set(&group->err, ERR_SYSTEM, "no group %u", head->a);
   }
-  if (!rc && head->type != WIRE_CHECK) {
-    rc = server->runtime->group_value(server->space, group->group,
-                                      head->type == WIRE_FINAL, &result,
-                                      &group->err);
+  if (!rc) {
+    rc = answer(server, group->group, head->type, &result, &group->err);
   }
   server_reply(server, head->seq, rc, &result, &group->err);
   if (!rc && (result.flags & VALUE_HELD)) {
@@ -124,11 +144,13 @@ int groups_serve(struct server *server, const struct wire_head *head,
       return 0;
     case WIRE_STEP:
     case WIRE_INVERSE:
-      serve_step(server, head->a, head->type == WIRE_INVERSE, reader);
+    case WIRE_MERGE:
+      serve_step(server, head, reader);
       return 0;
     case WIRE_VALUE:
     case WIRE_FINAL:
     case WIRE_CHECK:
+    case WIRE_PART:
       serve_value(server, head);
       return 0;
     case WIRE_FREE:

@@ -157,6 +157,8 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
       .group_new = group_new,
       .group_step = group_step,
       .group_value = group_value,
+      .group_part = group_part,
+      .group_merge = group_merge,
       .group_free = group_free,
       .may_raise = gil_may_raise,
       .raise = gil_raise,

@@ -1,20 +1,22 @@
 """What an aggregate function is made of: its form for the runtime.
 
-A form is a tuple (number, create, step, inverse, value), as aggregate_new() in
-group.c reads it:
+A form is a tuple (number, create, step, inverse, value, merge), as
+aggregate_new() in group.c reads it:
 
-0: create() gives an accumulator; step, inverse and value are called with it.
+0: create() gives an accumulator; the others are called with it.
 1: create() gives an instance, whose methods have the names of SQLite's users:
-   step, finalize, inverse, value. Here inverse and value only say whether there
-   are such methods.
+   step, finalize, inverse, value, merge. Here the last three only say whether
+   there are such methods.
 2: value(rows) is called with the rows of the whole group.
 """
 
+from ._errors import UsageError
 from ._signature import signature
 from ._udaf import AggregateFunction
 from ._udf import DEFAULT, target
 
 _ACCUMULATOR, _OBJECT, _ROWS = range(3)  # enum aggregate_form
+_MERGE = 5  # where a form has it
 
 
 def is_aggregate(obj):
@@ -48,10 +50,16 @@ def aggregate_of(name, obj, spec):
     """
     obj = target(obj)
     if isinstance(obj, type) and _has(obj, 'step', 'finalize'):
-        return _of_class(name, obj, spec)
-    if is_aggregate(obj):
-        return _of_accumulator(name, obj() if isinstance(obj, type) else obj, spec)
-    return _of_function(name, obj, spec)
+        found = _of_class(name, obj, spec)
+    elif is_aggregate(obj):
+        found = _of_accumulator(name, obj() if isinstance(obj, type) else obj,
+                                spec)
+    else:
+        found = _of_function(name, obj, spec)
+    if spec.parallel and found.form[_MERGE] is None:
+        raise UsageError(f'{name!r} is declared parallel=True, and has no '
+                         'merge() for the accumulators of its workers')
+    return found
 
 
 def _of_class(name, cls, spec):
@@ -59,7 +67,8 @@ def _of_class(name, cls, spec):
     found.place = cls.step
     inverse, value = _has(cls, 'inverse'), _has(cls, 'value')
     found.inverse = inverse and value
-    found.form = (_OBJECT, cls, None, inverse or None, value or None)
+    found.form = (_OBJECT, cls, None, inverse or None, value or None,
+                  _has(cls, 'merge') or None)
     found.how = signature(name, cls.step, spec,
                           skip=0 if _is_static(cls, 'step') else 1)
     found.how.result = found.how.result or _result(name, cls.finalize, spec)
@@ -73,16 +82,21 @@ def _is_static(cls, name):
 
 def _of_accumulator(name, obj, spec):
     found = Aggregate()
-    retract = getattr(obj, 'retract', None)
-    if getattr(retract, '__func__', None) is AggregateFunction.retract:
-        retract = None
+    retract, merge = _own(obj, 'retract'), _own(obj, 'merge')
     found.place = obj.accumulate
     found.inverse = retract is not None
     found.form = (_ACCUMULATOR, obj.create_accumulator, obj.accumulate, retract,
-                  obj.get_value)
+                  obj.get_value, merge)
     found.how = signature(name, obj.accumulate, spec, skip=1)
     found.how.result = found.how.result or _result(name, obj.get_value, spec)
     return found
+
+
+def _own(obj, name):
+    """A method that AggregateFunction has only to be left out, or None."""
+    method = getattr(obj, name, None)
+    left_out = getattr(AggregateFunction, name)
+    return None if getattr(method, '__func__', None) is left_out else method
 
 
 def _result(name, method, spec):
@@ -96,7 +110,7 @@ def _of_function(name, function, spec):
     found.inverse = False
     found.how = how = signature(name, function, spec)
     found.form = (_ROWS, None, None, None,
-                  _Rows(function, how.max, spec.func_type).value)
+                  _Rows(function, how.max, spec.func_type).value, None)
     # The annotations are the columns', and not the values'.
     how.codes = bytes(len(how.codes))
     if how.max == 1 and spec.func_type == 'general' and not spec.input_types:

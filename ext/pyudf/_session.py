@@ -18,6 +18,7 @@ from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, target
 _SOURCE, _NAMED, _IMPORT = range(3)  # enum definition_kind
 _KINDS = {'scalar': 0, 'aggregate': 1}  # enum function_kind
 _DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL, _INVERSE = 1, 2, 4, 8, 16
+_PARALLEL = 32
 
 _FUNCTION = 11      # where a row has what is called; define.c's ROW_FUNCTION
 _NAME_MAX = 255     # bytes; SQLite's limit
@@ -257,6 +258,7 @@ class Session:
             how = signature(name, function, spec)
         flags = ((spec.deterministic and _DETERMINISTIC)
                  | (inverse and _INVERSE)
+                 | (spec.parallel and _PARALLEL)
                  | (spec.direct_only and _DIRECT_ONLY)
                  | (spec.innocuous and _INNOCUOUS)
                  | (spec.null_call and _NULL_CALL))
@@ -268,6 +270,37 @@ class Session:
                 how.min, how.max,
                 _utf8(how.arguments), _utf8(how.result), _utf8(module),
                 _utf8(_where(place)), found.object, how.codes, form)
+
+    # ---- accumulators that go to another worker ----
+
+    def pack(self, accumulator):
+        """The accumulator as bytes."""
+        from ._parts import pack  # pickle takes its time
+        return pack(self, accumulator)
+
+    def unpack(self, data):
+        """The accumulator again."""
+        from ._parts import unpack
+        return unpack(self, data)
+
+    def definition_of(self, obj):
+        """The number of the definition that a class or a function is found in
+        by its __qualname__, or None."""
+        for number, definition in self._definitions.items():
+            private = definition.private
+            if private is not None and private.name == obj.__module__:
+                try:
+                    if self.find(number, obj.__qualname__) is obj:
+                        return number
+                except AttributeError:
+                    pass
+        return None
+
+    def find(self, number, qualname):
+        """What definition_of() gave the number of."""
+        from ._parts import attribute
+        return target(attribute(self._definitions[number].private.module,
+                                qualname))
 
     # ---- running ----
 

@@ -45,7 +45,8 @@ class AggregateFunction:
         raise NotImplementedError(f'{type(self).__name__}.retract')
 
     def merge(self, accumulator, accumulators):
-        """Adds other accumulators of the same group; may be left out."""
+        """Adds other accumulators of the same group, an iterable of them, to the
+        first; may be left out but for parallel=True."""
         raise NotImplementedError(f'{type(self).__name__}.merge')
 
     def get_value(self, accumulator):
@@ -58,7 +59,7 @@ BATCHES = ('general', 'list', 'numpy', 'pandas')
 
 def udaf(f=None, input_types=None, result_type=None, deterministic=False,
          name=None, func_type='general', *, direct_only=True, innocuous=False,
-         null_call=True, mode=None, timeout=0):
+         null_call=True, mode=None, timeout=0, parallel=False):
     """Declares an aggregate function for SQL; it is a window function too.
 
     Used as `@udaf`, as `@udaf(result_type='BIGINT', ...)` or as `udaf(f, ...)`.
@@ -71,6 +72,9 @@ def udaf(f=None, input_types=None, result_type=None, deterministic=False,
     func_type: what such a function gets instead of iterators: 'list', 'numpy'
         (arrays) or 'pandas' (Series).
     null_call: False: rows where an argument is NULL are left out.
+    parallel: True deals the rows of a big group to accumulators in as many
+        workers as python_workers says, and merges them at the end: for functions
+        with merge() whose value does not depend on the rows' order.
     The other arguments are those of `udf`.
 
     Returns a function that is called as f was, or f with a mark.
@@ -80,12 +84,15 @@ def udaf(f=None, input_types=None, result_type=None, deterministic=False,
     if func_type not in BATCHES:
         raise ValueError("udaf: func_type must be one of 'general', 'list', "
                          f"'numpy', 'pandas', not {func_type!r}")
+    if not isinstance(parallel, bool):
+        raise TypeError(f'udaf: parallel must be True or False, not {parallel!r}')
     spec = declared('udaf', scope, name=name, input_types=input_types,
                     result_type=result_type, deterministic=deterministic,
                     direct_only=direct_only, innocuous=innocuous,
                     null_call=null_call, mode=mode, timeout=timeout)
     spec.kind = 'aggregate'
     spec.func_type = func_type
+    spec.parallel = parallel
     if f is None:
         return lambda function: _mark(function, spec, scope, False)
     return _mark(f, spec, scope, True)
@@ -94,6 +101,8 @@ def udaf(f=None, input_types=None, result_type=None, deterministic=False,
 def _mark(obj, spec, scope, copy):
     if isinstance(obj, type) and issubclass(obj, AggregateFunction):
         obj = obj()
+    if isinstance(obj, UserDefinedFunction):
+        obj = obj.__wrapped__
     if isinstance(obj, AggregateFunction):
         obj = UserDefinedFunction(obj)
     elif not callable(target(obj)):

@@ -48,6 +48,7 @@ class Spec:
                  direct_only, innocuous, null_call, mode, timeout, where):
         self.kind = 'scalar'
         self.func_type = 'general'
+        self.parallel = False
         self.name = name
         self.input_types = input_types
         self.result_type = result_type

@@ -32,9 +32,11 @@ static int begin(struct group *group, struct function *function, int windowed,
   group->function = function;
   group->forks = session->forks;
   group->mode = calls_mode(function);
-  group->engine = session->engines[group->mode];
-  if (!group->engine &&
-      session_engine(session, group->mode, &group->engine, err)) {
+  int parallel = function->spec.flags & FUNCTION_PARALLEL && !windowed;
+  group->engine =
+      session->engines[parallel ? SESSION_PARALLEL + group->mode : group->mode];
+  if (!group->engine && (parallel ? session_parallel : session_engine)(
+                            session, group->mode, &group->engine, err)) {
     return -1;
   }
   group->state = engine_group_new(group->engine, &function->id, windowed, err);

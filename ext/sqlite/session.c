@@ -48,7 +48,7 @@ static int pragma(void *arg, const char *name, const char *value, char **text) {
 
 static void session_free(struct session *session) {
   if (session->forks == forks_epoch()) {
-    for (int i = 0; i < ENGINE_MODES; i++) engine_close(session->engines[i]);
+    for (int i = 0; i < SESSION_ENGINES; i++) engine_close(session->engines[i]);
   }
   pragma_hook_free(session->hook);
   registry_fini(&session->registry);
@@ -173,9 +173,21 @@ int session_engine(struct session *session, enum engine_mode mode,
   return 0;
 }
 
+int session_parallel(struct session *session, enum engine_mode mode,
+                     struct engine **engine, struct err *err) {
+  struct engine **made = &session->engines[SESSION_PARALLEL + mode];
+  struct engine *first;
+  if (!*made && (session_engine(session, mode, &first, err) ||
+                 engine_open_parallel(mode, first, made, err))) {
+    return -1;
+  }
+  *engine = *made;
+  return 0;
+}
+
 static void forget(void *arg, uint32_t definition_id) {
   struct session *session = arg;
-  for (int i = 0; i < ENGINE_MODES; i++) {
+  for (int i = 0; i < SESSION_ENGINES; i++) {
     if (session->engines[i]) engine_forget(session->engines[i], definition_id);
   }
 }
@@ -187,7 +199,7 @@ void session_settle(struct session *session) {
   session->depth--;
   if (session->ended) {
     session->ended = 0;
-    for (int i = 0; i < ENGINE_MODES; i++) {
+    for (int i = 0; i < SESSION_ENGINES; i++) {
       if (session->engines[i]) engine_statement_end(session->engines[i]);
     }
   }

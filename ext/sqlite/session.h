@@ -16,6 +16,9 @@
 #include "settings.h"
 #include "sqlite.h"
 
+enum { SESSION_PARALLEL = ENGINE_MODES }; /* + mode: the parallel ones */
+enum { SESSION_ENGINES = 2 * ENGINE_MODES };
+
 struct session {
   sqlite3 *db;
   uint32_t refs;
@@ -25,7 +28,7 @@ struct session {
   int ended;      /* a statement ended meanwhile */
   int defining;   /* an engine makes a definition */
   uint64_t statements; /* grows with each end of a statement that called us */
-  struct engine *engines[ENGINE_MODES]; /* NULL until used */
+  struct engine *engines[SESSION_ENGINES]; /* NULL until used */
   struct engine_host host;
   struct settings settings;
   struct program program;
@@ -52,6 +55,10 @@ void session_refresh(struct session *session);
 /* The engine of a mode, opened if it is not. */
 int session_engine(struct session *session, enum engine_mode mode,
                    struct engine **engine, struct err *err);
+
+/* The same for groups of functions that are FUNCTION_PARALLEL. */
+int session_parallel(struct session *session, enum engine_mode mode,
+                     struct engine **engine, struct err *err);
 
 /* A statement that called functions has ended. */
 void session_statement_end(struct session *session);

@@ -242,6 +242,7 @@ static void apply(struct settings *settings) {
       (uint32_t)strtoul(items[SETTING_MEMORY_LIMIT].text, NULL, 10);
   engine->max_calls =
       (uint32_t)strtoul(items[SETTING_MAX_CALLS].text, NULL, 10);
+  engine->workers = (uint32_t)strtoul(items[SETTING_WORKERS].text, NULL, 10);
   engine->timeout_ms = (uint32_t)strtoul(items[SETTING_TIMEOUT].text, NULL, 10);
 }
 

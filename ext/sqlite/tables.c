@@ -88,7 +88,8 @@ static void flags_text(uint32_t flags, char text[80]) {
                {FUNCTION_DIRECT_ONLY, "direct_only"},
                {FUNCTION_INNOCUOUS, "innocuous"},
                {FUNCTION_NULL_CALL, "null_call"},
-               {FUNCTION_INVERSE, "inverse"}};
+               {FUNCTION_INVERSE, "inverse"},
+               {FUNCTION_PARALLEL, "parallel"}};
   *text = 0;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (!(flags & names[i].flag)) continue;
