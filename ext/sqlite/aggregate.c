@@ -4,7 +4,8 @@
 ** ends every group it has begun by xFinal, also where the statement failed or was
 ** abandoned: so every state is freed. Errors of a step, an inverse or a value
 ** stop the statement; what xFinal says of a window's group SQLite (3.40) does not
-** hear: by then the window had its values.
+** hear: by then the window had its values. It stands in python_errors, and stops
+** the statement where there is one more partition, at its first row.
 */
 #include "aggregate.h"
 
@@ -21,8 +22,10 @@ struct group {
   struct engine *engine;
   struct engine_group *state;
   enum engine_mode mode;
-  uint32_t forks; /* session.forks when it began */
-  int failed;     /* an error was told: nothing more is run */
+  sqlite3_context *ctx; /* of its first row */
+  uint32_t forks;       /* session.forks when it began */
+  int valued;           /* it had a value before its last: a window's */
+  int failed;           /* an error was told: nothing more is run */
 };
 
 static int begin(struct group *group, struct function *function, int windowed,
@@ -57,6 +60,28 @@ static void end(struct group *group) {
 static void fail(sqlite3_context *ctx, struct group *group, struct err *err) {
   group->failed = 1;
   calls_fail(ctx, group->function, group->mode, err);
+}
+
+/* xFinal failed in a window. */
+static void keep_late(struct group *group, struct err *err) {
+  struct session *session = group->function->session;
+  struct late *late = &session->late;
+  error_log_add(&session->errors, group->function->spec.name, group->mode, err);
+  err_take(&late->err, err);
+  late->ctx = session->settings.on_error_null ? NULL : group->ctx;
+  late->statements = session->statements;
+}
+
+/* 1 where the partition before this one failed so, which is told now. */
+static int tell_late(sqlite3_context *ctx, struct group *group) {
+  struct session *session = group->function->session;
+  struct late *late = &session->late;
+  if (late->ctx != ctx || late->statements != session->statements) return 0;
+  late->ctx = NULL;
+  group->failed = 1;
+  errors_result(ctx, "python function ", group->function->spec.name,
+                &late->err);
+  return 1;
 }
 
 /* A row. Returns 0, or -1 and err. */
@@ -94,9 +119,11 @@ static void call(sqlite3_context *ctx, int argc, sqlite3_value **argv,
   session_enter(session);
   int rc = 0;
   if (!group->function) {
+    group->ctx = ctx;
     rc = begin(group, function, windows_may_use(ctx, slot), &err);
   }
-  if (!rc) rc = step(group, argc, argv, inverse, &err);
+  int late = session->late.ctx == ctx && !rc && tell_late(ctx, group);
+  if (!rc && !late) rc = step(group, argc, argv, inverse, &err);
   if (rc) fail(ctx, group, &err);
   session_leave(session);
 }
@@ -142,7 +169,12 @@ static void value(sqlite3_context *ctx, struct group *group, int last) {
     rc = begin(group, function, !last, &err);
   }
   if (!rc) rc = result(ctx, group, last, &err);
-  if (rc) fail(ctx, group, &err);
+  if (rc && last && group->valued) {
+    keep_late(group, &err);
+  } else if (rc) {
+    fail(ctx, group, &err);
+  }
+  group->valued = !last;
   session_leave(session);
 }
 

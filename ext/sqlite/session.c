@@ -54,6 +54,7 @@ static void session_free(struct session *session) {
   registry_fini(&session->registry);
   program_fini(&session->program);
   error_log_fini(&session->errors);
+  err_clear(&session->late.err);
   settings_fini(&session->settings);
   free(session);
 }

@@ -19,6 +19,13 @@
 enum { SESSION_PARALLEL = ENGINE_MODES }; /* + mode: the parallel ones */
 enum { SESSION_ENGINES = 2 * ENGINE_MODES };
 
+/* What failed where SQLite does not listen: see aggregate.c. */
+struct late {
+  struct err err;
+  sqlite3_context *ctx; /* who is to tell; NULL: there is nothing */
+  uint64_t statements;  /* as the session had it then: of that statement */
+};
+
 struct session {
   sqlite3 *db;
   uint32_t refs;
@@ -34,6 +41,7 @@ struct session {
   struct program program;
   struct registry registry;
   struct error_log errors;
+  struct late late;
   struct pragma_hook *hook;
   struct session *next; /* in the process's list */
 };
