@@ -9,20 +9,14 @@ import sys
 from collections import ChainMap
 
 from . import _discover, _load
-from ._aggregate import aggregate_of
-from ._errors import UsageError, unwrapped
-from ._signature import is_coroutine, signature
+from ._errors import UsageError
+from ._rows import FUNCTION, check_text, expected, row_of, without_shadowed
+from ._signature import is_coroutine
 from ._udaf import AggregateFunction
 from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, target
 
 _SOURCE, _NAMED, _IMPORT = range(3)  # enum definition_kind
-_KINDS = {'scalar': 0, 'aggregate': 1}  # enum function_kind
-_DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL, _INVERSE = 1, 2, 4, 8, 16
-_PARALLEL = 32
-
-_FUNCTION = 11      # where a row has what is called; define.c's ROW_FUNCTION
-_NAME_MAX = 255     # bytes; SQLite's limit
-_EXPRESSIONS = 256  # kept compiled,
+_EXPRESSIONS = 256      # kept compiled,
 _EXPRESSION_MAX = 4096  # those of at most so many characters
 
 
@@ -117,7 +111,7 @@ class Session:
         called, and a byte for the conversion of each argument.
         Raises UsageError, or whatever the user's code raises.
         """
-        _check_text(source, 'the source')
+        check_text(source, 'the source')
         self._forget_failed()
         definition = _Definition()
         try:
@@ -125,12 +119,12 @@ class Session:
                 found = self._import(definition, source, names, reload)
             else:
                 found = self._define(definition, kind, module, name, source)
-            rows = _without_shadowed(
-                [self._row(definition, item) for item in found])
+            rows = without_shadowed(
+                [row_of(definition, item) for item in found])
             if expect is not None:
-                rows = _expected(rows, expect.split('\n'),
+                rows = expected(rows, expect.split('\n'),
                                  source if kind == _IMPORT else 'the source')
-            _open_all(definition, [row[_FUNCTION] for row in rows])
+            _open_all(definition, [row[FUNCTION] for row in rows])
         except BaseException:
             self._drop(definition, True)
             raise
@@ -140,9 +134,9 @@ class Session:
             definition.private.keep()
         if old is not None:
             self._take_away(number, old)
-        rows = [row[:_FUNCTION] + (self._runnable(row[_FUNCTION]),)
-                + row[_FUNCTION + 1:] for row in rows]
-        definition.functions = {row[0]: row[_FUNCTION] for row in rows}
+        rows = [row[:FUNCTION] + (self._runnable(row[FUNCTION]),)
+                + row[FUNCTION + 1:] for row in rows]
+        definition.functions = {row[0]: row[FUNCTION] for row in rows}
         for name, function in definition.functions.items():
             self._named.setdefault(name, {})[number] = function
             self._scope[name] = function
@@ -245,32 +239,6 @@ class Session:
         self.modules.add(name)
         return definition.private
 
-    def _row(self, definition, found):
-        name, spec = found.name, found.spec
-        _check_name(name)
-        function = target(found.object)
-        form, inverse, place = None, False, function
-        if spec.kind == 'aggregate':
-            aggregate = aggregate_of(name, function, spec)
-            how, form = aggregate.how, aggregate.form
-            inverse, place = aggregate.inverse, aggregate.place
-        else:
-            how = signature(name, function, spec)
-        flags = ((spec.deterministic and _DETERMINISTIC)
-                 | (inverse and _INVERSE)
-                 | (spec.parallel and _PARALLEL)
-                 | (spec.direct_only and _DIRECT_ONLY)
-                 | (spec.innocuous and _INNOCUOUS)
-                 | (spec.null_call and _NULL_CALL))
-        module = getattr(found.object, '__module__', None)
-        module = module if isinstance(module, str) else ''
-        if definition.private is not None and module == definition.private.name:
-            module = definition.shown or module
-        return (name, _KINDS[spec.kind], flags, spec.mode, spec.timeout,
-                how.min, how.max,
-                _utf8(how.arguments), _utf8(how.result), _utf8(module),
-                _utf8(_where(place)), found.object, how.codes, form)
-
     # ---- accumulators that go to another worker ----
 
     def pack(self, accumulator):
@@ -340,7 +308,7 @@ class Session:
         return function
 
     def _compile(self, text, count):
-        _check_text(text, 'the expression')
+        check_text(text, 'the expression')
         source = text.strip()
         tree = _load.expression_tree(source, '<eval>')
         names = {f'a{i}': None for i in range(count)}
@@ -372,23 +340,7 @@ class Session:
                 linecache.cache.pop(filename, None)
 
 
-# ---- names and places ----
-
-def _check_text(text, what):
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f'{what} is not valid UTF-8') from None
-
-
-def _check_name(name):
-    if not name or '\n' in name or '\0' in name:
-        raise UsageError(f'{name!r} cannot be the name of a function')
-    _check_text(name, 'the name of a function')
-    if len(name.encode()) > _NAME_MAX:
-        raise UsageError(f'the name {name[:20] + "..."!r} is longer than '
-                         f'{_NAME_MAX} bytes')
-
+# ---- names ----
 
 def _filename(module):
     """'<define 3>' for the module pyudf_session1.define3."""
@@ -406,42 +358,6 @@ def _split_import(source):
     if not colon or os.sep in path or path.endswith('.py'):
         return text, '', ''
     return where, colon, path.strip()
-
-
-def _where(function):
-    """'slug.py:12', or '' for what is not written in Python."""
-    function = unwrapped(function)
-    code = getattr(getattr(function, '__func__', function), '__code__', None)
-    if code is None:
-        return ''
-    return f'{os.path.basename(code.co_filename)}:{code.co_firstlineno}'
-
-
-def _utf8(text):
-    return text.encode('utf-8', 'backslashreplace').decode()
-
-
-# ---- rows ----
-
-def _without_shadowed(rows):
-    """Of functions of one name and number of arguments the last one counts."""
-    last = {(row[0], row[4], row[5]): row for row in rows}
-    return [row for row in rows if last[row[0], row[4], row[5]] is row]
-
-
-def _expected(rows, names, source):
-    """The rows in the order of the names they had when it was defined first."""
-    left = list(rows)
-    result = []
-    for name in names:
-        row = next((r for r in left if r[0] == name), None)
-        if row is None:
-            raise UsageError(f'{name!r} is no longer in {source}, which has '
-                             'changed since it was imported; python_reload() '
-                             'takes it as it is now')
-        left.remove(row)
-        result.append(row)
-    return result
 
 
 # ---- open and close ----

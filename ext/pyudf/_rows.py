@@ -1,0 +1,100 @@
+"""What the runtime gets to know of each function: a row of values.
+
+A row has the fields of struct function_spec in definition.h, in their order, and
+behind them what is called, a byte for the conversion of each argument, and the
+form of an aggregate.
+"""
+
+import os
+
+from ._aggregate import aggregate_of
+from ._errors import UsageError, unwrapped
+from ._signature import signature
+from ._udf import target
+
+_KINDS = {'scalar': 0, 'aggregate': 1}  # enum function_kind
+_DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL, _INVERSE = 1, 2, 4, 8, 16
+_PARALLEL = 32
+
+NAME, MIN, MAX, FUNCTION = 0, 5, 6, 11  # define.c has ROW_FUNCTION
+_NAME_MAX = 255  # bytes; SQLite's limit
+
+
+def row_of(definition, found):
+    """The row of what was found in a definition. Raises UsageError for what SQL
+    cannot call."""
+    name, spec = found.name, found.spec
+    _check_name(name)
+    function = target(found.object)
+    form, inverse, place = None, False, function
+    if spec.kind == 'aggregate':
+        aggregate = aggregate_of(name, function, spec)
+        how, form = aggregate.how, aggregate.form
+        inverse, place = aggregate.inverse, aggregate.place
+    else:
+        how = signature(name, function, spec)
+    flags = ((spec.deterministic and _DETERMINISTIC)
+             | (inverse and _INVERSE)
+             | (spec.parallel and _PARALLEL)
+             | (spec.direct_only and _DIRECT_ONLY)
+             | (spec.innocuous and _INNOCUOUS)
+             | (spec.null_call and _NULL_CALL))
+    module = getattr(found.object, '__module__', None)
+    module = module if isinstance(module, str) else ''
+    if definition.private is not None and module == definition.private.name:
+        module = definition.shown or module
+    return (name, _KINDS[spec.kind], flags, spec.mode, spec.timeout,
+            how.min, how.max,
+            _utf8(how.arguments), _utf8(how.result), _utf8(module),
+            _utf8(_where(place)), found.object, how.codes, form)
+
+
+def check_text(text, what):
+    """Raises UsageError for a str that is none in UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f'{what} is not valid UTF-8') from None
+
+
+def _check_name(name):
+    if not name or '\n' in name or '\0' in name:
+        raise UsageError(f'{name!r} cannot be the name of a function')
+    check_text(name, 'the name of a function')
+    if len(name.encode()) > _NAME_MAX:
+        raise UsageError(f'the name {name[:20] + "..."!r} is longer than '
+                         f'{_NAME_MAX} bytes')
+
+
+def _where(function):
+    """'slug.py:12', or '' for what is not written in Python."""
+    function = unwrapped(function)
+    code = getattr(getattr(function, '__func__', function), '__code__', None)
+    if code is None:
+        return ''
+    return f'{os.path.basename(code.co_filename)}:{code.co_firstlineno}'
+
+
+def _utf8(text):
+    return text.encode('utf-8', 'backslashreplace').decode()
+
+
+def without_shadowed(rows):
+    """Of functions of one name and number of arguments the last one counts."""
+    last = {(row[NAME], row[MIN], row[MAX]): row for row in rows}
+    return [row for row in rows if last[row[NAME], row[MIN], row[MAX]] is row]
+
+
+def expected(rows, names, source):
+    """The rows in the order of the names they had when it was defined first."""
+    left = list(rows)
+    result = []
+    for name in names:
+        row = next((r for r in left if r[NAME] == name), None)
+        if row is None:
+            raise UsageError(f'{name!r} is no longer in {source}, which has '
+                             'changed since it was imported; python_reload() '
+                             'takes it as it is now')
+        left.remove(row)
+        result.append(row)
+    return result
