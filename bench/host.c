@@ -14,7 +14,8 @@
 **   version             the value is SQLite's version
 **
 ** The nanoseconds are those that the request took, by CLOCK_MONOTONIC. The
-** connection has a function in C, c_first(...): it returns its first argument.
+** connection has functions in C: c_first(...) returns its first argument, and
+** c_addup(...) is the sum of integers, an aggregate and window function.
 */
 #include <errno.h>
 #include <sqlite3.h>
@@ -55,6 +56,23 @@ static void c_first(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   sqlite3_result_value(ctx, argv[0]);
 }
 
+static void c_add(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  int64_t *sum = sqlite3_aggregate_context(ctx, sizeof *sum);
+  (void)argc;
+  if (sum) *sum += sqlite3_value_int64(argv[0]);
+}
+
+static void c_subtract(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  int64_t *sum = sqlite3_aggregate_context(ctx, sizeof *sum);
+  (void)argc;
+  if (sum) *sum -= sqlite3_value_int64(argv[0]);
+}
+
+static void c_sum(sqlite3_context *ctx) {
+  const int64_t *sum = sqlite3_aggregate_context(ctx, sizeof *sum);
+  if (sum) sqlite3_result_int64(ctx, *sum);
+}
+
 static sqlite3 *connect(void) {
   sqlite3 *db = NULL;
   if (sqlite3_open(":memory:", &db) != SQLITE_OK ||
@@ -63,7 +81,10 @@ static sqlite3 *connect(void) {
       sqlite3_create_function(db, "c_first", 1, SQLITE_UTF8, NULL, c_first,
                               NULL, NULL) != SQLITE_OK ||
       sqlite3_create_function(db, "c_first", 3, SQLITE_UTF8, NULL, c_first,
-                              NULL, NULL) != SQLITE_OK) {
+                              NULL, NULL) != SQLITE_OK ||
+      sqlite3_create_window_function(db, "c_addup", 1, SQLITE_UTF8, NULL, c_add,
+                                     c_sum, c_sum, c_subtract,
+                                     NULL) != SQLITE_OK) {
     fprintf(stderr, "host: %s\n", sqlite3_errmsg(db));
     exit(1);
   }
