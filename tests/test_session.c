@@ -280,6 +280,44 @@ static void called_in_triggers(void) {
   close_db(db);
 }
 
+static int compiled_selects;
+
+static int count_selects(void *arg, int action, const char *a, const char *b,
+                         const char *database, const char *trigger) {
+  (void)arg, (void)a, (void)b, (void)database, (void)trigger;
+  compiled_selects += action == SQLITE_SELECT;
+  return SQLITE_OK;
+}
+
+/* Whether a statement has windows is found out by compiling it again: asked for
+** each group, that takes longer than all the rest. */
+static void windows_are_looked_for_once(void) {
+  static const char groups[] =
+      "SELECT all_of(x), all_of(y) FROM (WITH RECURSIVE s(x) AS (SELECT 1 "
+      "UNION ALL SELECT x + 1 FROM s LIMIT 50) SELECT x, -x AS y FROM s) "
+      "GROUP BY x";
+  sqlite3 *db = open_db();
+  is(db,
+     "SELECT python_define('class all_of:\n"
+     " def __init__(self): self.n = 0\n"
+     " def step(self, x): self.n += x\n"
+     " def finalize(self): return self.n')",
+     "all_of");
+  sqlite3_set_authorizer(db, count_selects, NULL);
+  compiled_selects = 0;
+  sqlite3_stmt *statement = prepare(db, groups);
+  int once = compiled_selects;
+  compiled_selects = 0;
+  int rows = 0;
+  while (sqlite3_step(statement) == SQLITE_ROW) rows++;
+  ok(rows == 50, "%s: %d groups", mode, rows);
+  ok(once > 0 && compiled_selects == once, "%s: compiled %d, and not %d", mode,
+     once, compiled_selects);
+  sqlite3_finalize(statement);
+  sqlite3_set_authorizer(db, NULL, NULL);
+  close_db(db);
+}
+
 int main(int argc, char **argv) {
   static void (*const tests[])(void) = {
       two_connections_share_nothing,
@@ -294,6 +332,7 @@ int main(int argc, char **argv) {
       failed_definitions_change_nothing,
       reloaded_while_a_statement_runs,
       called_in_triggers,
+      windows_are_looked_for_once,
   };
   return session_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

@@ -51,17 +51,14 @@ enum { SLOT_VARARGS = -1, SLOT_ENCODINGS = 3 };
 
 struct slot {
   struct session *session;
-  struct function *function;    /* NULL: an empty slot */
-  struct function *last;        /* dropped, for the statements that run */
-  sqlite3_context *seen;        /* the caller that is known to be tracked, */
-  uint64_t seen_at;             /* at this count of session.statements */
-  sqlite3_context *windows_ctx; /* windows.c: the caller that it knows, */
-  uint64_t windows_at;          /* at this count of session.statements, */
-  int windows;                  /* and whether there are windows */
-  uint32_t users;               /* running statements that called it */
-  int nargs;                    /* or SLOT_VARARGS */
-  int replaced; /* the host's function took the place of a shape */
-  int beside;   /* there is one of the host's beside them: see foreign.h */
+  struct function *function; /* NULL: an empty slot */
+  struct function *last;     /* dropped, for the statements that run */
+  sqlite3_context *seen;     /* the caller that is known to be tracked, */
+  uint64_t seen_at;          /* at this count of session.statements */
+  uint32_t users;            /* running statements that called it */
+  int nargs;                 /* or SLOT_VARARGS */
+  int replaced;              /* the host's function took the place of a shape */
+  int beside; /* there is one of the host's beside them: see foreign.h */
   uint32_t shapes[SLOT_ENCODINGS + 1]; /* by encoding; 0: not registered */
   char *name;
   uint32_t hash; /* of the name; this and next are slots.c's */

@@ -6,20 +6,25 @@
 /* A number that nobody else uses: SQLite's own are -429938 and -429939. */
 enum { AUXDATA = -1886352740 };
 
+struct use {
+  struct slot *slot;
+  int windows; /* -1: not asked yet */
+};
+
 struct statement {
   struct session *session;
   uint32_t count;
   uint32_t size;
-  struct slot **slots;
+  struct use *uses;
 };
 
 static void statement_free(void *arg) {
   struct statement *statement = arg;
   struct session *session = statement->session;
   for (uint32_t i = 0; i < statement->count; i++) {
-    slot_unuse(statement->slots[i]);
+    slot_unuse(statement->uses[i].slot);
   }
-  free(statement->slots);
+  free(statement->uses);
   free(statement);
   session_statement_end(session);
 }
@@ -45,30 +50,37 @@ void statement_touch(sqlite3_context *ctx, struct session *session) {
   statement_get(ctx, session);
 }
 
-static int contains(const struct statement *statement,
-                    const struct slot *slot) {
+/* NULL where it has not called the slot. */
+static struct use *find(const struct statement *statement,
+                        const struct slot *slot) {
   for (uint32_t i = 0; i < statement->count; i++) {
-    if (statement->slots[i] == slot) return 1;
+    if (statement->uses[i].slot == slot) return &statement->uses[i];
   }
-  return 0;
+  return NULL;
+}
+
+int *statement_windows(sqlite3_context *ctx, struct slot *slot) {
+  struct statement *statement = statement_get(ctx, slot->session);
+  struct use *use = statement ? find(statement, slot) : NULL;
+  return use ? &use->windows : NULL;
 }
 
 static int add(struct statement *statement, struct slot *slot) {
   if (statement->count == statement->size) {
     uint32_t size = statement->size * 2 + 4;
-    struct slot **slots = realloc(statement->slots, size * sizeof *slots);
-    if (!slots) return -1;
-    statement->slots = slots;
+    struct use *uses = realloc(statement->uses, size * sizeof *uses);
+    if (!uses) return -1;
+    statement->uses = uses;
     statement->size = size;
   }
   slot_use(slot);
-  statement->slots[statement->count++] = slot;
+  statement->uses[statement->count++] = (struct use){slot, -1};
   return 0;
 }
 
 int statement_use(sqlite3_context *ctx, struct slot *slot) {
   struct statement *statement = statement_get(ctx, slot->session);
-  if (!statement || !contains(statement, slot)) {
+  if (!statement || !find(statement, slot)) {
     if (!slot->function) return -1;
     if (!statement || add(statement, slot)) return 0;
   }

@@ -24,10 +24,20 @@ void statement_touch(sqlite3_context *ctx, struct session *session);
 ** first called it. Returns -1 for a slot that is empty. */
 int statement_use(sqlite3_context *ctx, struct slot *slot);
 
+/* 1 where the slot's last call in a statement was this one's, and will be told of
+** its end. */
+static inline int statement_knows(sqlite3_context *ctx,
+                                  const struct slot *slot) {
+  return slot->seen == ctx && slot->seen_at == slot->session->statements;
+}
+
 /* The same; costs two compares from the second row on. */
 static inline int statement_call(sqlite3_context *ctx, struct slot *slot) {
-  if (slot->seen == ctx && slot->seen_at == slot->session->statements) return 0;
-  return statement_use(ctx, slot);
+  return statement_knows(ctx, slot) ? 0 : statement_use(ctx, slot);
 }
+
+/* Whether the slot's function is used in windows, as windows.c keeps it for the
+** statement: -1 at first. NULL where SQLite keeps no data. */
+int *statement_windows(sqlite3_context *ctx, struct slot *slot);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "session.h"
+#include "statement.h"
 
 /* 1 where a step of a program takes rows of the function away, or asks for its
 ** value before the last: the fourth parameter is "name(1)". */
@@ -51,10 +51,8 @@ int windows_may_use(sqlite3_context *ctx, struct slot *slot) {
   struct session *session = slot->session;
   uint32_t flags = slot->function ? slot->function->spec.flags : 0;
   if (flags & FUNCTION_INVERSE && !(flags & FUNCTION_PARALLEL)) return 0;
-  if (slot->windows_ctx != ctx || slot->windows_at != session->statements) {
-    slot->windows_ctx = ctx;
-    slot->windows_at = session->statements;
-    slot->windows = any_has_windows(session->db, slot->name);
-  }
-  return slot->windows;
+  int *known = statement_windows(ctx, slot);
+  if (!known) return any_has_windows(session->db, slot->name);
+  if (*known < 0) *known = any_has_windows(session->db, slot->name);
+  return *known;
 }

@@ -16,7 +16,7 @@
 #include "sqlite.h"
 
 /* 1 where a running statement of the connection may use windows, and the slot's
-** function has to know; ctx is the call's, and known to statement.h. */
+** function has to know; ctx is the call's. */
 int windows_may_use(sqlite3_context *ctx, struct slot *slot);
 
 #endif
