@@ -17,7 +17,8 @@ struct aggregate {
 struct runtime_group {
   struct callable callable; /* a copy: the definition may be made anew */
   PyObject *state;
-  PyObject *step, *inverse; /* what is called for a row */
+  PyObject *step, *inverse; /* what is called for a row; NULL: not known yet */
+  PyObject *get_value;      /* the same for a value before the last */
   PyObject *rows;           /* a list: all that came and may leave; or NULL */
   Py_ssize_t left;          /* of these, at the front */
   int stale;                /* rows have left that the state still knows */
@@ -93,6 +94,7 @@ static int failed(struct runtime_space *space, struct runtime_group *group,
 static void state_drop(struct runtime_group *group) {
   Py_CLEAR(group->step);
   Py_CLEAR(group->inverse);
+  Py_CLEAR(group->get_value);
   Py_CLEAR(group->state);
 }
 
@@ -110,25 +112,39 @@ static int state_make(struct runtime_group *group) {
     group->inverse = aggregate->inverse;
     return 0;
   }
-  group->step = PyObject_GetAttr(group->state, name_step);
-  if (!group->step) return -1;
-  if (!aggregate->inverse) return 0;
-  group->inverse = PyObject_GetAttr(group->state, name_inverse);
-  return group->inverse ? 0 : -1;
+  return 0;
 }
 
-/* Calls `method` for one row; args as group_step_objects() has them, borrowed. */
-static int state_call(struct runtime_group *group, PyObject *method,
-                      PyObject **args, uint32_t argc) {
+/* A method of the state, looked up at its first call. NULL with an exception. */
+static inline PyObject *known(struct runtime_group *group, PyObject **method,
+                              PyObject *name) {
+  if (!*method) *method = PyObject_GetAttr(group->state, name);
+  return *method;
+}
+
+/* `method` NULL: there is an exception. It is held, as it may end the group's last
+** reference to itself. */
+static inline PyObject *call_known(PyObject *method, PyObject **args,
+                                   size_t argc) {
+  if (!method) return NULL;
+  Py_INCREF(method);
+  PyObject *result = PyObject_Vectorcall(method, args, argc, NULL);
+  Py_DECREF(method);
+  return result;
+}
+
+/* Calls step or inverse for one row; args as group_step_objects() has them,
+** borrowed. */
+static int state_call(struct runtime_group *group, int inverse, PyObject **args,
+                      uint32_t argc) {
+  PyObject *method = inverse ? known(group, &group->inverse, name_inverse)
+                             : known(group, &group->step, name_step);
   if (group->callable.aggregate->form == AGGREGATE_ACCUMULATOR) {
     *--args = group->state;
     argc++;
   }
-  /* It may end the group's last reference to itself. */
-  Py_INCREF(method);
-  PyObject *none = PyObject_Vectorcall(
-      method, args, argc | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-  Py_DECREF(method);
+  PyObject *none =
+      call_known(method, args, argc | PY_VECTORCALL_ARGUMENTS_OFFSET);
   Py_XDECREF(none);
   return none ? 0 : -1;
 }
@@ -143,7 +159,7 @@ static int state_renew(struct runtime_group *group) {
     uint32_t argc = (uint32_t)PyTuple_Size(row);
     for (uint32_t k = 0; k < argc; k++) args[k] = PyTuple_GetItem(row, k);
     Py_INCREF(row);
-    int rc = state_call(group, group->step, args, argc);
+    int rc = state_call(group, 0, args, argc);
     Py_DECREF(row);
     if (rc) return -1;
   }
@@ -255,14 +271,17 @@ static PyObject *not_kept(void) {
 static int step(struct runtime_group *group, PyObject **args, uint32_t argc,
                 int inverse) {
   if (group->callable.skip_null && any_none(args, argc)) return 0;
-  PyObject *method = inverse ? group->inverse : group->step;
+  const struct aggregate *aggregate = group->callable.aggregate;
   if (group->rows) {
     if (inverse ? row_leave(group) : row_keep(group, args, argc)) return -1;
     if (inverse || group->stale) return 0; /* the state is made anew */
   }
-  if (method) return state_call(group, method, args, argc);
-  if (inverse) not_kept();
-  return inverse ? -1 : 0;
+  if (aggregate->form == AGGREGATE_ROWS) return 0;
+  if (inverse && !aggregate->inverse) {
+    not_kept();
+    return -1;
+  }
+  return state_call(group, inverse, args, argc);
 }
 
 int group_step_objects(struct runtime_space *space, struct runtime_group *group,
@@ -290,15 +309,16 @@ int group_step(struct runtime_space *space, struct runtime_group *group,
 
 /* The value of a class's instance. */
 static PyObject *object_value(struct runtime_group *group, int last) {
-  PyObject *name = last ? name_finalize : name_value;
-  if (!last && !group->callable.aggregate->value) {
+  if (!last && group->callable.aggregate->value) {
+    return call_known(known(group, &group->get_value, name_value), NULL, 0);
+  }
+  if (!last) {
     if (!group->rows) return not_kept();
     /* Only the end of an instance has a value: of one made for it. */
     if (state_renew(group)) return NULL;
     group->stale = 1;
-    name = name_finalize;
   }
-  return PyObject_CallMethodObjArgs(group->state, name, NULL);
+  return PyObject_CallMethodObjArgs(group->state, name_finalize, NULL);
 }
 
 static PyObject *value(struct runtime_group *group, int last) {

@@ -14,6 +14,7 @@
 #include "metrics.h"
 #include "session.h"
 #include "sqlvalue.h"
+#include "statement.h"
 #include "windows.h"
 
 /* A group, in SQLite's memory; all 0 at first. */
@@ -25,6 +26,7 @@ struct group {
   sqlite3_context *ctx; /* of its first row */
   uint32_t forks;       /* session.forks when it began */
   int valued;           /* it had a value before its last: a window's */
+  int tracked;          /* the statement's end will be told: see statement.h */
   int failed;           /* an error was told: nothing more is run */
 };
 
@@ -110,11 +112,15 @@ static void call(sqlite3_context *ctx, int argc, sqlite3_value **argv,
     sqlite3_result_error_nomem(ctx);
     return;
   }
-  struct function *function = calls_function(ctx, slot);
   if (group->failed) return;
-  if (!function) {
-    group->failed = 1;
-    return;
+  struct function *function = group->function;
+  if (!group->tracked) {
+    function = calls_function(ctx, slot);
+    if (!function) {
+      group->failed = 1;
+      return;
+    }
+    group->tracked = statement_knows(ctx, slot);
   }
   session_enter(session);
   int rc = 0;
