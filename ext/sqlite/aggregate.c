@@ -3,9 +3,10 @@
 ** SQLite gives a group some memory of its own, where what we keep of it lies, and
 ** ends every group it has begun by xFinal, also where the statement failed or was
 ** abandoned: so every state is freed. Errors of a step, an inverse or a value
-** stop the statement; what xFinal says of a window's group SQLite (3.40) does not
-** hear: by then the window had its values. It stands in python_errors, and stops
-** the statement where there is one more partition, at its first row.
+** stop the statement, for which nothing more is run then; what xFinal says of a
+** window's group SQLite (3.40) does not hear: by then the window had its values.
+** It stands in python_errors, and stops the statement where there is one more
+** partition, at its first row.
 */
 #include "aggregate.h"
 
@@ -27,6 +28,7 @@ struct group {
   uint32_t forks;       /* session.forks when it began */
   int valued;           /* it had a value before its last: a window's */
   int tracked;          /* the statement's end will be told: see statement.h */
+  uint64_t statement;   /* its number; 0: not known */
   int failed;           /* an error was told: nothing more is run */
 };
 
@@ -61,7 +63,16 @@ static void end(struct group *group) {
 
 static void fail(sqlite3_context *ctx, struct group *group, struct err *err) {
   group->failed = 1;
-  calls_fail(ctx, group->function, group->mode, err);
+  if (!calls_fail(ctx, group->function, group->mode, err)) {
+    group->function->session->failed = group->statement;
+  }
+}
+
+/* Nobody wants its value: the statement was interrupted, or has an error already. */
+static int is_abandoned(const struct session *session,
+                        const struct group *group) {
+  return interrupt_pending(session->db) ||
+         (group->statement && group->statement == session->failed);
 }
 
 /* xFinal failed in a window. */
@@ -71,14 +82,14 @@ static void keep_late(struct group *group, struct err *err) {
   error_log_add(&session->errors, group->function->spec.name, group->mode, err);
   err_take(&late->err, err);
   late->ctx = session->settings.on_error_null ? NULL : group->ctx;
-  late->statements = session->statements;
+  late->statement = group->statement;
 }
 
 /* 1 where the partition before this one failed so, which is told now. */
 static int tell_late(sqlite3_context *ctx, struct group *group) {
   struct session *session = group->function->session;
   struct late *late = &session->late;
-  if (late->ctx != ctx || late->statements != session->statements) return 0;
+  if (late->ctx != ctx || late->statement != group->statement) return 0;
   late->ctx = NULL;
   group->failed = 1;
   errors_result(ctx, "python function ", group->function->spec.name,
@@ -126,6 +137,7 @@ static void call(sqlite3_context *ctx, int argc, sqlite3_value **argv,
   int rc = 0;
   if (!group->function) {
     group->ctx = ctx;
+    group->statement = statement_number(ctx);
     rc = begin(group, function, windows_may_use(ctx, slot), &err);
   }
   int late = session->late.ctx == ctx && !rc && tell_late(ctx, group);
@@ -198,8 +210,7 @@ void aggregate_final(sqlite3_context *ctx) {
   struct group *group = sqlite3_aggregate_context(ctx, 0);
   if (!group) group = &none;
   struct session *session = ((struct slot *)sqlite3_user_data(ctx))->session;
-  /* An interrupted statement has no use for a value. */
-  if (!interrupt_pending(session->db)) value(ctx, group, 1);
+  if (!is_abandoned(session, group)) value(ctx, group, 1);
   session_enter(session);
   end(group);
   session_leave(session);

@@ -8,6 +8,7 @@
 #include "metrics.h"
 #include "session.h"
 #include "sqlvalue.h"
+#include "statement.h"
 
 /* Converts, calls, converts. Returns 1 for NULL without a call. */
 static int run(sqlite3_context *ctx, struct function *function,
@@ -53,7 +54,9 @@ void scalar_call(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
     err_clear(&err);
     rc = run(ctx, function, mode, argc, argv, &err);
   }
-  if (rc < 0) calls_fail(ctx, function, mode, &err);
+  if (rc < 0 && !calls_fail(ctx, function, mode, &err)) {
+    session->failed = statement_number(ctx);
+  }
   if (rc > 0) sqlite3_result_null(ctx);
   function_unref(function);
   session_leave(session);

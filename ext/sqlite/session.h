@@ -23,7 +23,7 @@ enum { SESSION_ENGINES = 2 * ENGINE_MODES };
 struct late {
   struct err err;
   sqlite3_context *ctx; /* who is to tell; NULL: there is nothing */
-  uint64_t statements;  /* as the session had it then: of that statement */
+  uint64_t statement;   /* its number */
 };
 
 struct session {
@@ -35,6 +35,8 @@ struct session {
   int ended;      /* a statement ended meanwhile */
   int defining;   /* an engine makes a definition */
   uint64_t statements; /* grows with each end of a statement that called us */
+  uint64_t begun;      /* statements that called us, so far: their numbers */
+  uint64_t failed;     /* number of the last that we gave an error */
   struct engine *engines[SESSION_ENGINES]; /* NULL until used */
   struct engine_host host;
   struct settings settings;

@@ -13,6 +13,7 @@ struct use {
 
 struct statement {
   struct session *session;
+  uint64_t number;
   uint32_t count;
   uint32_t size;
   struct use *uses;
@@ -39,11 +40,17 @@ static struct statement *statement_get(sqlite3_context *ctx,
   if (statement) {
     uint64_t before = session->statements;
     statement->session = session;
+    statement->number = ++session->begun;
     sqlite3_set_auxdata(ctx, AUXDATA, statement, statement_free);
     if (session->statements == before) return statement;
   }
   session->ended = 1; /* seen to by session_leave() */
   return NULL;
+}
+
+uint64_t statement_number(sqlite3_context *ctx) {
+  const struct statement *statement = sqlite3_get_auxdata(ctx, AUXDATA);
+  return statement ? statement->number : 0;
 }
 
 void statement_touch(sqlite3_context *ctx, struct session *session) {

@@ -40,4 +40,8 @@ static inline int statement_call(sqlite3_context *ctx, struct slot *slot) {
 ** statement: -1 at first. NULL where SQLite keeps no data. */
 int *statement_windows(sqlite3_context *ctx, struct slot *slot);
 
+/* A number that no other statement of the session's has; 0 where it is not known
+** which one runs in ctx. Not for xValue and xFinal (SQLite 3.40). */
+uint64_t statement_number(sqlite3_context *ctx);
+
 #endif
