@@ -28,8 +28,9 @@ static const char *before(const struct worker *worker) {
   return unread <= worker->wire.out.size ? " before the call" : "";
 }
 
-/* worker->posted */
-enum { POSTED_NOTHING = 0, POSTED = 1, POSTED_AND_ASKED = 2 };
+/* worker->posted. What frees groups is no part of what comes behind it: who dies
+** of it has not begun that. */
+enum { POSTED_NOTHING = 0, POSTED = 1, POSTED_AND_ASKED = 2, POSTED_FREE = 3 };
 
 /* How it ended, as waitpid's status says; the Python stack that it left. */
 static void died(struct worker *worker, int status, int oom, struct err *err) {
@@ -118,8 +119,9 @@ static int check_call(struct worker *worker, struct err *err) {
   if (worker->alarm) {
     worker->grace_ms = now + GRACE_MS;
     worker->delay = delay_get(worker->pid);
+    int unasked = worker->posted == POSTED || worker->posted == POSTED_FREE;
     shm_alarm_set(worker->shm.control, worker->alarm,
-                  worker->seq + (worker->posted == POSTED));
+                  worker->seq + (uint64_t)unasked);
     template_alarm(worker->template, worker->pid);
   }
   return 0;
@@ -266,7 +268,11 @@ int worker_post(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err) {
   begin(worker, name, timeout_ms);
-  worker->posted = POSTED;
+  if (head->type != WIRE_FREE) {
+    worker->posted = POSTED;
+  } else if (worker->posted != POSTED) {
+    worker->posted = POSTED_FREE;
+  }
   head->seq = worker->seq + 1;
   return wire_post(&worker->wire, head, values, count, err)
              ? not_sent(worker, err)
@@ -277,7 +283,7 @@ int worker_send(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err) {
   begin(worker, name, timeout_ms);
-  worker->posted = worker->posted ? POSTED_AND_ASKED : POSTED_NOTHING;
+  worker->posted = worker->posted == POSTED ? POSTED_AND_ASKED : POSTED_NOTHING;
   if (head->type != WIRE_FORGET) { /* which has no reply */
     workers_begin(&worker->place,
                   head->type == WIRE_CALL || head->type == WIRE_EVAL);
