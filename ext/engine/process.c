@@ -29,7 +29,8 @@ struct process {
 /* A group: its state is in the worker. */
 struct process_group {
   uint32_t number;
-  uint32_t start; /* process.starts when it was made: of which worker it is */
+  uint32_t start;  /* process.starts when it was made: of which worker it is */
+  uint32_t broken; /* worker_broken() when it was last known to be well */
 };
 
 static struct process *process_of(struct engine *engine) {
@@ -282,7 +283,8 @@ static struct engine_group *process_group_new(
     return NULL;
   }
   *group = (struct process_group){.number = (uint32_t)number,
-                                  .start = process->starts};
+                                  .start = process->starts,
+                                  .broken = worker_broken(&process->worker)};
   struct value values[] = {value_integer(function->definition_id),
                            value_integer(function->index),
                            value_integer(windowed)};
@@ -314,12 +316,13 @@ static int process_group_step(struct engine *engine,
                               const struct value *argv, uint32_t argc,
                               int inverse, struct err *err) {
   struct process *process = process_of(engine);
-  const struct process_group *group = group_of(base);
+  struct process_group *group = group_of(base);
   struct value none;
   if (group_check(process, group, err)) return -1;
-  if (worker_failed(&process->worker) &&
-      group_ask(process, WIRE_CHECK, function, group, &none, err)) {
-    return -1;
+  uint32_t broken = worker_broken(&process->worker);
+  if (group->broken != broken) {
+    group->broken = broken;
+    if (group_ask(process, WIRE_CHECK, function, group, &none, err)) return -1;
   }
   return group_post(process, inverse ? WIRE_INVERSE : WIRE_STEP, function,
                     group, argv, argc, err);

@@ -33,7 +33,6 @@ struct worker {
   uint32_t timeout_ms;  /* for the request under way; 0: none */
   int64_t until_ms;     /* its deadline, 0 until somebody has to wait */
   int posted;           /* messages without a reply came before it */
-  uint32_t broken;      /* shm_broken_get() at the last look */
   uint32_t read;        /* what the worker had read at the last look */
   enum shm_alarm alarm; /* what its call was told to end for */
   int64_t grace_ms;     /* when the worker is killed for not ending it, */
@@ -74,12 +73,9 @@ int worker_post(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err);
 
-/* 1 where the worker said that a group failed, since it was asked last. */
-static inline int worker_failed(struct worker *worker) {
-  uint32_t broken = shm_broken_get(worker->shm.control);
-  int news = broken != worker->broken;
-  worker->broken = broken;
-  return news;
+/* How often the worker has said that a group failed: one of them all. */
+static inline uint32_t worker_broken(struct worker *worker) {
+  return shm_broken_get(worker->shm.control);
 }
 
 /* Waits for the reply to the last request: a value that is VALUE_HELD until

@@ -1,7 +1,7 @@
 """Exceptions in every place of an aggregate function, as an aggregate and over a
 window: one error for one statement, and nothing else is lost, in both modes alike."""
 
-from kinds import FOUR, PLACES, USES, aggregate, source, window
+from kinds import FOUR, MANY, PLACES, USES, aggregate, source, window
 from rig import MODES, NOMEM, Gives, Raises, Shared, Tap, fault, need
 
 F = '^python function f: '
@@ -115,6 +115,12 @@ both('a statement that fails elsewhere', source('object', 'value', 'pass'),
      f'SELECT f(column1 + abs(-9223372036854775807 - (column1 > 2))) FROM {FOUR}')
 both('a window that is left after two rows', source('object', 'finalize', 'pass'), Gives('^1$'),
      'SELECT f(column1) OVER (ORDER BY column1 ROWS 1 PRECEDING) FROM (VALUES (1), (2), (3)) LIMIT 2')
+
+# It has an end only because of the error.
+for name, calls in ('the first', 'f(column1), g(column1)'), ('the last', 'g(column1), h(column1), f(column1)'):
+    both(f'{name} of many functions fails, and rows without an end', ALL, Raises(F + 'ValueError: it' + PLACE),
+         f'SELECT {calls} FROM {MANY.format(10 ** 12)}',
+         ended(lambda ran: not {'f_end', 'g_end', 'h_end'} & set(ran)))
 
 # ---- what is no aggregate function when it is called ----
 
