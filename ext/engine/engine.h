@@ -105,7 +105,9 @@ struct engine_ops {
                      const struct engine_function *function,
                      struct engine_group *group, const struct value *part,
                      struct err *err);
-  void (*group_free)(struct engine *engine, struct engine_group *group);
+  void (*group_free)(struct engine *engine,
+                     const struct engine_function *function,
+                     struct engine_group *group);
   void (*release)(struct engine *engine);
   void (*statement_end)(struct engine *engine);
 };
@@ -224,8 +226,9 @@ static inline int engine_group_merge(struct engine *engine,
 
 /* NULL-safe. */
 static inline void engine_group_free(struct engine *engine,
+                                     const struct engine_function *function,
                                      struct engine_group *group) {
-  if (group) engine->ops->group_free(engine, group);
+  if (group) engine->ops->group_free(engine, function, group);
 }
 
 /* Lets go of a VALUE_HELD result: to be called once it has been copied, before

@@ -62,11 +62,12 @@ static int gather(struct parallel *parallel, uint32_t count, struct err *err) {
 }
 
 static void parallel_group_free(struct engine *engine,
+                                const struct engine_function *function,
                                 struct engine_group *base) {
   struct parallel *parallel = parallel_of(engine);
   struct parallel_group *group = group_of(base);
   for (uint32_t i = 0; i < group->count; i++) {
-    engine_group_free(member(parallel, i), group->parts[i]);
+    engine_group_free(member(parallel, i), function, group->parts[i]);
   }
   free(group);
 }

@@ -365,13 +365,13 @@ static int process_group_merge(struct engine *engine,
 }
 
 static void process_group_free(struct engine *engine,
+                               const struct engine_function *function,
                                struct engine_group *base) {
   struct process *process = process_of(engine);
   struct process_group *group = group_of(base);
-  static const struct engine_function none = {.name = ""};
   process->groups--;
   if (group_lives(process, group)) {
-    if (!group_post(process, WIRE_FREE, &none, group, NULL, 0, NULL)) {
+    if (!group_post(process, WIRE_FREE, function, group, NULL, 0, NULL)) {
       number_give(process, group->number);
     }
   }

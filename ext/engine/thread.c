@@ -326,11 +326,16 @@ static int thread_group_merge(struct engine *engine,
 }
 
 static void thread_group_free(struct engine *engine,
+                              const struct engine_function *function,
                               struct engine_group *group) {
   struct thread *thread = thread_of(engine);
+  struct value none = value_null();
+  /* What frees a state may be Python code too. */
+  uint32_t timeout_ms = engine_timeout(engine, function->timeout_ms);
   if (enter(thread, NULL)) return;
+  if (!thread->calls++) watch_begin(&thread->watch, timeout_ms);
   thread->runtime->group_free(runtime_group(group));
-  leave(thread);
+  finish(thread, 0, &none, NULL);
 }
 
 static void thread_release(struct engine *engine) {

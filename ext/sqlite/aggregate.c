@@ -55,7 +55,7 @@ static void end(struct group *group) {
   if (!function) return;
   /* In a forked child it is the parent's. */
   if (group->forks == function->session->forks) {
-    engine_group_free(group->engine, group->state);
+    engine_group_free(group->engine, &function->id, group->state);
   }
   *group = (struct group){.failed = 1};
   function_unref(function);
