@@ -110,6 +110,10 @@ int wire_post(struct wire *wire, const struct wire_head *head,
   return streamed ? put_streams(wire, values, count, streamed, err) : 0;
 }
 
+void wire_flush(struct wire *wire) {
+  if (ring_pending(&wire->out)) ring_publish(&wire->out, &wire->in);
+}
+
 int wire_recv(struct wire *wire, struct wire_head *head,
               struct codec_reader *reader, struct err *err) {
   const uint8_t *at = ring_peek(&wire->in, sizeof *head, &wire->wait, err);

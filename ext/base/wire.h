@@ -88,6 +88,9 @@ int wire_send(struct wire *wire, const struct wire_head *head,
 int wire_post(struct wire *wire, const struct wire_head *head,
               const struct value *values, uint32_t count, struct err *err);
 
+/* What was posted is the reader's to see. */
+void wire_flush(struct wire *wire);
+
 /* Waits for the next message. The reader's values point into the ring and live
 ** until wire_done(). */
 int wire_recv(struct wire *wire, struct wire_head *head,

@@ -364,11 +364,23 @@ static int process_group_merge(struct engine *engine,
   return group_post(process, WIRE_MERGE, function, group, part, 1, err);
 }
 
+/* Rows that nobody wants any more are before whatever comes next. Interrupted, they
+** end as a call does, or the worker with them. */
+static void group_abandon(struct process *process,
+                          const struct process_group *group) {
+  const struct engine_host *host = process->engine.host;
+  struct value none;
+  if (worker_has_posted(&process->worker) && host->interrupted(host->arg)) {
+    group_ask(process, WIRE_CHECK, group, &none, NULL);
+  }
+}
+
 static void process_group_free(struct engine *engine,
                                const struct engine_function *function,
                                struct engine_group *base) {
   struct process *process = process_of(engine);
   struct process_group *group = group_of(base);
+  if (group_lives(process, group)) group_abandon(process, group);
   process->groups--;
   if (group_lives(process, group)) {
     if (!group_post(process, WIRE_FREE, function, group, NULL, 0, NULL)) {
@@ -383,7 +395,8 @@ static void process_release(struct engine *engine) {
 }
 
 static void process_statement_end(struct engine *engine) {
-  (void)engine; /* an idle worker sleeps by itself */
+  /* An idle worker sleeps by itself, once it has let go of the groups. */
+  worker_flush(&process_of(engine)->worker);
 }
 
 static const struct engine_ops process_ops = {

@@ -279,6 +279,14 @@ int worker_post(struct worker *worker, struct wire_head *head, const char *name,
              : 0;
 }
 
+int worker_has_posted(const struct worker *worker) {
+  return worker->posted == POSTED;
+}
+
+void worker_flush(struct worker *worker) {
+  if (worker_usable(worker)) wire_flush(&worker->wire);
+}
+
 int worker_send(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err) {

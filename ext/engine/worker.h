@@ -73,10 +73,16 @@ int worker_post(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err);
 
+/* 1 where rows were posted that nothing has waited for yet. */
+int worker_has_posted(const struct worker *worker);
+
 /* How often the worker has said that a group failed: one of them all. */
 static inline uint32_t worker_broken(struct worker *worker) {
   return shm_broken_get(worker->shm.control);
 }
+
+/* What was posted is on its way. */
+void worker_flush(struct worker *worker);
 
 /* Waits for the reply to the last request: a value that is VALUE_HELD until
 ** worker_done(), or VALUE_OWNED. An error of the function's is -1 with the

@@ -41,6 +41,16 @@ static void forget(struct server *server, struct server_group *group) {
   group->group = NULL;
 }
 
+/* All statements were interrupted: whose rows are here still has no use for them.
+** The signal that says so to the one that runs may come too late for it. */
+static int is_interrupted(struct server *server) {
+  if (shm_alarm_get(server->shm.control, server->seq) != SHM_ALARM_INTERRUPT) {
+    return 0;
+  }
+  server->alarm = SHM_ALARM_INTERRUPT;
+  return 1;
+}
+
 /* The group has failed: an exception that the host had raised is told as what it
 ** is. In a child that the function has forked: its end. */
 static void fail(struct server *server, struct server_group *group) {
@@ -79,6 +89,11 @@ static void serve_step(struct server *server, const struct wire_head *head,
   struct arguments arguments;
   struct server_group *group = find(server, head->a);
   int failed = group->err.code || !group->group;
+  if (!failed && is_interrupted(server)) {
+    failed = 1;
+    err_set(&group->err, ERR_INTERRUPT, "interrupted");
+    fail(server, group);
+  }
   struct err dropped = {.code = ERR_PYTHON};
   const struct callable *callable = group->group && head->type != WIRE_MERGE
                                         ? group_callable(group->group)

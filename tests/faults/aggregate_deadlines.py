@@ -89,6 +89,17 @@ for use, sql in (('aggregate', aggregate(ENDLESS)),
     fault(f'an interrupt between quick rows of {an(use)}', source('object', 'step', 'pass'), sql,
           *[Raises(INTERRUPTED, INTERRUPT, errors=0)] * 2, interrupt_ms=200)
 
+# Rows lie in the ring for which nobody waits: thousands, of 20 ms each.
+SLOW = source('object', 'step', 'pass').replace('self.sum += x', 'self.sum += x; time.sleep(0.02)')
+fault('an interrupt between slow rows', SLOW, aggregate(ENDLESS),
+      *[Raises(INTERRUPTED, INTERRUPT, errors=0)] * 2, interrupt_ms=300)
+fault('an interrupt between slow rows of many groups', SLOW,
+      f'SELECT f(column1), f(column1 + 1), f(-column1) FROM {ENDLESS}',
+      *[Raises(INTERRUPTED, INTERRUPT, errors=0)] * 2, interrupt_ms=300)
+fault('an interrupt beside a group that lives on', SLOW, aggregate(ENDLESS),
+      *[Raises(INTERRUPTED, INTERRUPT, errors=0)] * 2, interrupt_ms=300,
+      after=lambda host: need(host.value(aggregate()) == '10', 'the next group'))
+
 # ---- a worker that does not run ----
 
 
@@ -164,5 +175,25 @@ for name, deed, descriptor in (('print', 'print("text")', False), ('os.write(1)'
         need(host.text('stdout') == '', 'standard output has', host.text('stdout'))
     for mode in ('process',) if descriptor else ('process', 'thread'):
         trial(mode, f'output by {name} in a step', 'nothing', body)
+
+# ---- what is left of a group ----
+
+
+class Freed:
+    """A value; and before the next statement the accumulator is gone."""
+    lost, kept = 'nothing', True
+
+    def check(self, host, run, pid, before):
+        Gives('^[0-9]+$').check(host, run, pid, before)
+        need(wait_for(lambda: os.path.exists(host.path('freed'))),
+             'the accumulator is there until the next statement')
+
+
+for use, sql in USES.items():
+    fault(f'an accumulator after the end of {an(use)}', source(
+        'accumulator', 'create_accumulator', 'return D([0])', '''
+class D(list):
+    def __del__(self): open(os.environ["FAULT_FOLDER"] + "/freed", "w").close()
+'''), sql, *[Freed()] * 2)
 
 Tap.done()
