@@ -267,6 +267,8 @@ static int interrupts(int n) {
   return rc;
 }
 
+#include "growth_groups.h"
+
 /* ---- the cases ---- */
 
 enum { PROCESS = 1, THREAD = 2, BOTH = 3, NEW_WORKERS = 4, CHURN = 8 };
@@ -302,6 +304,7 @@ static const struct growth_case {
     {"connections", connections, 1000, 20, BOTH | CHURN | NEW_WORKERS, 0},
     {"replaced workers", replaced_workers, 10000, 50, PROCESS | NEW_WORKERS, 0},
     {"crashes", crashes, 1000, 120, PROCESS | NEW_WORKERS, 0},
+    GROUP_CASES,
 };
 
 static const char setup[] =
@@ -382,10 +385,11 @@ static void report(const struct growth_case *c, int n,
   is_same(c, "template", &before->template, &after->template);
 }
 
-static sqlite3 *open_with(const char *source) {
+static sqlite3 *open_with(void) {
   sqlite3 *opened = open_db();
-  sqlite3_stmt *define = prepare(opened, "SELECT python_define(?1)");
-  sqlite3_bind_text(define, 1, source, -1, SQLITE_STATIC);
+  sqlite3_stmt *define = prepare(opened, "SELECT python_define(?1 || ?2)");
+  sqlite3_bind_text(define, 1, setup, -1, SQLITE_STATIC);
+  sqlite3_bind_text(define, 2, groups_setup, -1, SQLITE_STATIC);
   step(define);
   sqlite3_finalize(define);
   return opened;
@@ -401,7 +405,7 @@ static void grow(const struct growth_case *c) {
   if (only && strcmp(only, c->name)) return;
   if (!(c->flags & (is_process() ? PROCESS : THREAD))) return;
   if (n < 1) n = 1;
-  db = open_with(setup);
+  db = open_with();
   int failed = raised(ERRORS_KEPT) | c->run(warm);
   look(&looks[0], forks); /* a look leaves something too */
   look(&looks[0], forks);
@@ -446,7 +450,7 @@ static void many_names(void) {
 }
 
 static void all(void) {
-  sqlite3 *keeper = open_with(setup); /* of the template */
+  sqlite3 *keeper = open_with(); /* of the template */
   ask(keeper, "SELECT f(1)");
   printf("# %-20s %-7s %3s %-6s | %7s %7s %8s | %7s | %8s\n", "case", "mode",
          "", "rounds", "host", "SQLite", "rss KiB", "worker", "template");
