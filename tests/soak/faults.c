@@ -40,9 +40,12 @@ static enum answer misuse(struct actor *actor, struct link *link) {
 
 /* Other threads interrupt it (main.c). */
 static enum answer interrupt(struct actor *actor, struct link *link) {
-  static const char sql[] =
+  static const char *const lines[] = {
       "SELECT sum(nap(1)) FROM (WITH RECURSIVE c(x) AS (VALUES(1) UNION ALL "
-      "SELECT x+1 FROM c WHERE x < 1500) SELECT x FROM c)";
+      "SELECT x+1 FROM c WHERE x < 1500) SELECT x FROM c)",
+      "SELECT naps(1) FROM (WITH RECURSIVE c(x) AS (VALUES(1) UNION ALL "
+      "SELECT x+1 FROM c WHERE x < 1500) SELECT x FROM c)"};
+  const char *sql = lines[roll(actor, 2)];
   /* SQLite forgets an interrupt once no statement is under way. */
   link_close_statements(link);
   if (is_fine(actor, link)) return EXCUSED;
@@ -136,9 +139,15 @@ static enum answer settings(struct actor *actor, struct link *link) {
 }
 
 const struct deed faults[] = {
-    {"exceptions", 12, raise},    {"usage errors", 10, misuse},
-    {"interrupts", 5, interrupt}, {"timeouts", 4, timeout},
-    {"crashes", 8, crash},        {"change of mode", 10, swap_modes},
+    {"exceptions", 12, raise},
+    {"usage errors", 10, misuse},
+    {"interrupts", 5, interrupt},
+    {"timeouts", 4, timeout},
+    {"crashes", 8, crash},
+    {"change of mode", 10, swap_modes},
     {"settings", 16, settings},
+    {"failing groups", 8, groups_fail},
+    {"crashing groups", 4, groups_crash},
+    {"timeouts of groups", 3, groups_timeout},
 };
 const int faults_count = sizeof faults / sizeof *faults;

@@ -42,6 +42,45 @@ static const char declared[] =
     "    if how == 'abort': os.abort()\n"
     "    os.kill(os.getpid(), getattr(signal, how))\n";
 
+static const char grouped[] =
+    "import os, time\n"
+    "from pyudf import AggregateFunction, udaf\n"
+    "class Tally:\n"
+    "    def __init__(self): self.me, self.sum = [self], 0\n"
+    "    def step(self, x): self.sum += x\n"
+    "    def inverse(self, x): self.sum -= x\n"
+    "    def value(self): return self.sum\n"
+    "    finalize = value\n"
+    "class Joined:\n"
+    "    def __init__(self): self.rows = []\n"
+    "    def step(self, x): self.rows.append(str(x))\n"
+    "    def finalize(self): return ''.join(self.rows)\n"
+    "class Listed(AggregateFunction):\n"
+    "    def create_accumulator(self): return []\n"
+    "    def accumulate(self, rows, x): rows.append(x)\n"
+    "    def retract(self, rows, x): rows.remove(x)\n"
+    "    def get_value(self, rows): return sum(rows)\n"
+    "class Fall(Tally):\n"
+    "    def step(self, x):\n"
+    "        if x == 13: raise ValueError(f'no {x}')\n"
+    "        self.sum += x\n"
+    "class Naps(Tally):\n"
+    "    def step(self, x): time.sleep(x / 1000); self.sum += x\n"
+    "class Stall(Tally):\n"
+    "    def step(self, x):\n"
+    "        until = time.monotonic() + 25 * (x == 13)\n"
+    "        while time.monotonic() < until: pass\n"
+    "class Crash(Tally):\n"
+    "    def step(self, x):\n"
+    "        if x == 13: os.abort()\n"
+    "for c in Tally, Joined, Listed, Fall, Naps, Stall:\n"
+    "    udaf(c, name=c.__name__.lower())\n"
+    "@udaf\n"
+    "def spread(values):\n"
+    "    rows = list(values)\n"
+    "    return max(rows) - min(rows) if rows else None\n"
+    "udaf(Crash, name='crash', mode='process')\n";
+
 long long now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -207,6 +246,8 @@ void link_open(struct actor *actor, struct link *link) {
   define(actor, link, "echo,add3,rev,blob,size,wrap,pick,fib,fail,spin,nap",
          library);
   define(actor, link, "key,strict,die", declared);
+  define(actor, link, "tally,joined,listed,fall,naps,stall,spread,crash",
+         grouped);
   char source[64];
   snprintf(source, sizeof source, "def f(x): return %d * x + 1", link->k);
   define(actor, link, "f", source);

@@ -143,6 +143,15 @@ struct tally {
 extern struct tally tallies[DEEDS_MAX];
 void actors_init(void);
 
+/* ---- groups.c ---- */
+
+enum answer groups_right(struct actor *actor, struct link *link);
+enum answer groups_windows(struct actor *actor, struct link *link);
+enum answer groups_open(struct actor *actor, struct link *link);
+enum answer groups_fail(struct actor *actor, struct link *link);
+enum answer groups_crash(struct actor *actor, struct link *link);
+enum answer groups_timeout(struct actor *actor, struct link *link);
+
 /* ---- census.c ---- */
 
 struct census {
