@@ -367,11 +367,12 @@ static int process_group_merge(struct engine *engine,
 /* Rows that nobody wants any more are before whatever comes next. Interrupted, they
 ** end as a call does, or the worker with them. */
 static void group_abandon(struct process *process,
+                          const struct engine_function *function,
                           const struct process_group *group) {
   const struct engine_host *host = process->engine.host;
   struct value none;
   if (worker_has_posted(&process->worker) && host->interrupted(host->arg)) {
-    group_ask(process, WIRE_CHECK, group, &none, NULL);
+    group_ask(process, WIRE_CHECK, function, group, &none, NULL);
   }
 }
 
@@ -380,7 +381,7 @@ static void process_group_free(struct engine *engine,
                                struct engine_group *base) {
   struct process *process = process_of(engine);
   struct process_group *group = group_of(base);
-  if (group_lives(process, group)) group_abandon(process, group);
+  if (group_lives(process, group)) group_abandon(process, function, group);
   process->groups--;
   if (group_lives(process, group)) {
     if (!group_post(process, WIRE_FREE, function, group, NULL, 0, NULL)) {
