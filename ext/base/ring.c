@@ -14,6 +14,8 @@
 
 #include "clock.h"
 
+enum { QUARTERS = 4 };
+
 static inline void cpu_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -48,11 +50,25 @@ void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,
       .shared = shared, .data = data, .size = size, .spin.us = UINT32_MAX};
 }
 
-/* Looks at *word for a microsecond or so; 1 once it is no longer `seen`. */
-static inline int glance(_Atomic uint32_t *word, uint32_t seen) {
+/* What a side waits for: that the other's count is `least` ahead of `seen`. */
+struct goal {
+  _Atomic uint32_t *word;
+  uint32_t seen;
+  uint32_t least; /* from 1 on */
+};
+
+/* Where it went back, too: whoever waited finds the peer broken. */
+static inline int is_reached(const struct goal *goal, uint32_t *now) {
+  *now = atomic_load_explicit(goal->word, memory_order_acquire);
+  return *now - goal->seen >= goal->least;
+}
+
+/* Looks at it for a microsecond or so; 1 once it is reached. */
+static inline int glance(const struct goal *goal) {
   enum { PAUSES = 50 };
+  uint32_t now;
   for (int i = 0; i < PAUSES; i++) {
-    if (atomic_load_explicit(word, memory_order_acquire) != seen) return 1;
+    if (is_reached(goal, &now)) return 1;
     cpu_pause();
   }
   return 0;
@@ -68,14 +84,14 @@ static void rest(struct ring_spin *spin, int64_t now) {
   spin->rest_until_us = now + spin->rest_us;
 }
 
-/* 1 once *word is no longer `seen`, 0 where it is time to sleep; *began is then
-** the time when the wait began, 0 where it does not matter. */
-static int spin(struct ring_spin *spin, _Atomic uint32_t *word, uint32_t seen,
+/* 1 once the goal is reached, 0 where it is time to sleep; *began is then the time
+** when the wait began, 0 where it does not matter. */
+static int spin(struct ring_spin *spin, const struct goal *goal,
                 uint32_t most_us, int64_t *began) {
   enum { GAP_US = 100 }; /* away for longer: it was not the other side alone */
   *began = 0;
   if (!most_us) return 0;
-  if (glance(word, seen)) return 1;
+  if (glance(goal)) return 1;
   int64_t now = *began = clock_us();
   if (now < spin->rest_until_us) return 0;
   if (spin->us > most_us) spin->us = most_us;
@@ -83,7 +99,7 @@ static int spin(struct ring_spin *spin, _Atomic uint32_t *word, uint32_t seen,
     /* The other side may need this very processor. */
     sched_yield();
     int64_t back = clock_us();
-    int changed = glance(word, seen);
+    int changed = glance(goal);
     if (back - now > GAP_US) {
       rest(spin, back);
       return changed;
@@ -110,18 +126,16 @@ static int look(struct ring *ring, const struct ring_wait *wait, int glanced,
   return rc < 0 ? -1 : 0;
 }
 
-/* Waits until *word is no longer what was seen; *now is what it is then, and may
-** be the same again where the peer is broken. `asleep` makes the other side
-** ring: set before the last look at *word, with a full fence in between that
+/* Waits for the goal; *now is then the other's count, and may be what it was where
+** the peer is broken. `asleep` makes the other side
+** ring: set before the last look at the count, with a full fence in between that
 ** pairs with the one in ring_publish() and ring_wake_writer(). */
-static int wait_change(struct ring *ring, _Atomic uint32_t *word,
-                       struct ring_sleeper *sleeper,
-                       const struct ring_wait *wait, uint32_t *now,
-                       struct err *err) {
-  uint32_t seen = ring->seen;
+static int wait_goal(struct ring *ring, const struct goal *goal,
+                     struct ring_sleeper *sleeper, const struct ring_wait *wait,
+                     uint32_t *now, struct err *err) {
   int64_t began;
-  if (spin(&ring->spin, word, seen, wait->spin_us, &began)) {
-    *now = atomic_load_explicit(word, memory_order_acquire);
+  if (spin(&ring->spin, goal, wait->spin_us, &began)) {
+    is_reached(goal, now);
     return look(ring, wait, !began, err);
   }
   ring->spun = 0;
@@ -130,19 +144,18 @@ static int wait_change(struct ring *ring, _Atomic uint32_t *word,
   do {
     uint32_t rung = atomic_load_explicit(&sleeper->bell, memory_order_acquire);
     rc = wait->check ? wait->check(wait->arg, err) : 0;
-    if (rc > 0 && atomic_load_explicit(word, memory_order_acquire) != seen) {
+    if (rc > 0 && is_reached(goal, now)) {
       err_clear(err); /* its last words came before */
       rc = 0;
     }
     if (rc) break;
     atomic_store_explicit(&sleeper->asleep, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(word, memory_order_acquire) == seen) {
+    if (!is_reached(goal, now)) {
       futex_wait(&sleeper->bell, rung, wait->check != NULL);
     }
     atomic_store_explicit(&sleeper->asleep, 0, memory_order_relaxed);
-    *now = atomic_load_explicit(word, memory_order_acquire);
-  } while (*now == seen);
+  } while (!is_reached(goal, now));
   if (wait->sleep_leave) wait->sleep_leave(wait->arg);
   if (!rc && began && clock_us() - began < wait->spin_us) {
     ring->spin.us = wait->spin_us; /* spinning would have done */
@@ -159,12 +172,17 @@ uint8_t *ring_reserve(struct ring *ring, uint32_t len,
                       const struct ring_wait *wait, struct err *err) {
   assert(len <= ring->size / 2);
   _Atomic uint32_t *tail = &ring->shared->tail;
+  /* Once it is full, a good piece has to be free: a writer that follows the reader
+  ** message by message takes its cache lines away. */
+  uint32_t most = len < ring->size / QUARTERS ? ring->size / QUARTERS : len;
   while (ring->size - (ring->pos - ring->seen) < len) {
     uint32_t now = atomic_load_explicit(tail, memory_order_acquire);
-    if (now == ring->seen) {
+    uint32_t used = ring->pos - ring->seen;
+    struct goal goal = {tail, ring->seen, used - (ring->size - most)};
+    if (!is_reached(&goal, &now)) {
       /* The reader cannot read what it does not see. */
       ring_publish(ring, NULL);
-      if (wait_change(ring, tail, &ring->shared->writer, wait, &now, err)) {
+      if (wait_goal(ring, &goal, &ring->shared->writer, wait, &now, err)) {
         return NULL;
       }
     }
@@ -179,7 +197,7 @@ uint8_t *ring_reserve(struct ring *ring, uint32_t len,
 }
 
 /* The writer's store of head pairs with the reader's acquiring load in
-** ring_peek() and spin(). */
+** ring_peek() and is_reached(). */
 void ring_publish(struct ring *ring, struct ring *in) {
   struct ring_shared *shared = ring->shared;
   ring->told = ring->pos;
@@ -197,7 +215,8 @@ const uint8_t *ring_peek(struct ring *ring, uint32_t len,
     uint32_t now = atomic_load_explicit(head, memory_order_acquire);
     if (now == ring->seen) {
       ring_wake_writer(ring);
-      if (wait_change(ring, head, &ring->shared->reader, wait, &now, err)) {
+      struct goal goal = {head, ring->seen, 1};
+      if (wait_goal(ring, &goal, &ring->shared->reader, wait, &now, err)) {
         return NULL;
       }
     }
@@ -225,10 +244,15 @@ uint32_t ring_room(struct ring *ring) {
 }
 
 /* The reader's store of tail pairs with the writer's acquiring load in
-** ring_reserve(). */
+** is_reached(). */
 void ring_consume(struct ring *ring, uint32_t len) {
+  uint32_t before = ring->pos;
   ring->pos += len;
   atomic_store_explicit(&ring->shared->tail, ring->pos, memory_order_release);
+  /* A writer that waits for room goes on while there is still some to read. */
+  if ((before ^ ring->pos) & ~(ring->size / QUARTERS - 1)) {
+    ring_wake_writer(ring);
+  }
 }
 
 void ring_wake_writer(struct ring *ring) {
