@@ -41,6 +41,14 @@ static int look_thrice(void *arg, struct err *err) {
                                           : (((struct pair *)arg)->looks++, 0);
 }
 
+static int read_sixteenth(void *arg, struct err *err) {
+  struct pair *pair = arg;
+  (void)err;
+  pair->looks++;
+  ring_consume(&pair->in, SIZE / 16);
+  return 0;
+}
+
 static struct pair *pair_new(uint32_t spin_us,
                              int (*check)(void *, struct err *)) {
   struct pair *pair = aligned_alloc(64, sizeof *pair);
@@ -121,11 +129,49 @@ static void test_slices(void) {
   free(pair);
 }
 
+static struct pair *pair_full(void) {
+  struct pair *pair = pair_new(0, read_sixteenth);
+  for (int i = 0; i < SIZE / 8; i++) {
+    ring_reserve(&pair->out, 8, &pair->wait, NULL);
+    ring_commit(&pair->out, 8);
+  }
+  return pair;
+}
+
+/* A host that is far ahead would wake for every single message. */
+static void test_full(void) {
+  struct pair *pair = pair_full();
+  ok(!pair->looks, "a ring takes what it has room for");
+  ok(ring_reserve(&pair->out, 8, &pair->wait, NULL) && pair->looks == 4,
+     "a writer whose ring is full waits for a quarter of it");
+  free(pair);
+  pair = pair_full();
+  ok(ring_reserve(&pair->out, SIZE / 2, &pair->wait, NULL) && pair->looks == 8,
+     "and for more where it needs more");
+  free(pair);
+}
+
+/* One that is woken when all was read would leave the reader without work. */
+static void test_wakes_writer(void) {
+  struct pair *pair = pair_full();
+  atomic_store(&pair->shared.writer.asleep, 1);
+  ring_consume(&pair->in, SIZE / 8);
+  uint32_t before = atomic_load(&pair->shared.writer.bell);
+  ring_consume(&pair->in, SIZE / 8);
+  uint32_t at = atomic_load(&pair->shared.writer.bell);
+  ring_consume(&pair->in, SIZE / 8);
+  ok(before == 0 && at == 1 && atomic_load(&pair->shared.writer.bell) == 1,
+     "a reader wakes a writer at each quarter that it has read");
+  free(pair);
+}
+
 int main(void) {
   test_vain();
   test_soon();
   test_rest();
   test_none();
   test_slices();
+  test_full();
+  test_wakes_writer();
   return tap_done();
 }

@@ -86,7 +86,8 @@ struct ring {
 void ring_init(struct ring *ring, struct ring_shared *shared, uint8_t *data,
                uint32_t size);
 
-/* Writer: a place for len bytes (at most half the ring), waiting for room. NULL
+/* Writer: a place for len bytes (at most half the ring), waiting for room; where
+** there is none, until a quarter of the ring is free. NULL
 ** and err set where the wait was ended or the peer is broken. */
 uint8_t *ring_reserve(struct ring *ring, uint32_t len,
                       const struct ring_wait *wait, struct err *err);
@@ -125,8 +126,9 @@ static inline void ring_copy(void *to, const void *from, size_t len) {
   atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Reader: len bytes are read. A writer asleep for room is woken by the next
-** ring_publish(), ring_peek() that waits, or ring_wake_writer(). */
+/* Reader: len bytes are read. A writer asleep for room is woken each time that
+** another quarter of the ring was read, and by the next ring_publish(),
+** ring_peek() that waits, or ring_wake_writer(). */
 void ring_consume(struct ring *ring, uint32_t len);
 void ring_wake_writer(struct ring *ring);
 
