@@ -42,6 +42,16 @@ struct peer_case {
 #define ASK_DEFINE "SELECT python_define('f', 'lambda *a: a[0]')"
 #define ASK_CALL "SELECT f(1)"
 #define ASK_LONG_CALL "SELECT f(zeroblob(10000000))"
+#define ASK_DEFINE_GROUP                                                \
+  "SELECT python_define('from pyudf import udaf\n@udaf\n"               \
+  "class g:\n  def step(self, x): pass\n  def inverse(self, x): pass\n" \
+  "  def value(self): pass\n  def finalize(self): pass')"
+#define OF(n)                                                              \
+  " FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n " \
+  "WHERE i < " #n ") SELECT i FROM n)"
+#define ASK_GROUP "SELECT g(i)" OF(3)
+#define ASK_ROWS "SELECT g(i)" OF(30000)
+#define ASK_WINDOW "SELECT g(i) OVER (ROWS 1 PRECEDING)" OF(30)
 #define ASK_DROP "SELECT python_drop('f')"
 
 /* 8 times 30064 bytes with their heads, and the rest of 262144. */
@@ -214,6 +224,7 @@ static void run_case(const struct peer_case *c, struct resources before) {
   snprintf(done, sizeof done, "%s/done", folder);
   unlink(done);
   if (strstr(c->sql, " f(") || strstr(c->sql, "drop")) ask(db, ASK_DEFINE);
+  if (strstr(c->sql, " g(")) ask(db, ASK_DEFINE_GROUP);
   setenv("PEER_CASE", c->play, 1);
   set("python_executable", wrapper);
   if (c->how & TIMEOUT) set("python_timeout", "500");
@@ -235,6 +246,7 @@ static void run_case(const struct peer_case *c, struct resources before) {
   got = ask(db, "SELECT python_eval('6 * 7')");
   should(!strcmp(got, "42"), "with the real Python", got);
   ask(db, ASK_DROP);
+  ask(db, "SELECT python_drop('g')");
   alarm(0);
   snprintf(count, sizeof count, "%d", ++ticks);
   got = ask(other, "SELECT tick()");

@@ -23,15 +23,16 @@ FOLDER = sys.argv[1]
 POINT, KIND, WHAT = os.environ['PEER_CASE'].split()
 
 READY, FORK, FORKED, KILL, RETIRE, ALARM = range(1, 7)
-CALL, EVAL, DEFINE, FORGET, VERSION, QUIT = range(1, 7)
+CALL, EVAL, DEFINE, FORGET, VERSION, QUIT, OPEN, STEP, INVERSE, VALUE, FINAL, CHECK, FREE = range(1, 14)
 RESULT, ERROR = 16, 17
 KINDS = {CALL: 'call', EVAL: 'eval', DEFINE: 'define', FORGET: 'forget',
-         VERSION: 'version', QUIT: 'quit'}
+         VERSION: 'version', QUIT: 'quit', OPEN: 'open', STEP: 'step', INVERSE: 'inverse',
+         VALUE: 'value', FINAL: 'final', CHECK: 'check', FREE: 'free'}
 NULL, INTEGER, REAL, TEXT, BLOB = range(5)
 JSON, STREAMED = 1, 2
 
 # In the page of control words.
-MAGIC, VERSION_AT, MAX_LEN, EXITED, STATUS = 0, 4, 16, 48, 52
+MAGIC, VERSION_AT, MAX_LEN, BROKEN, EXITED, STATUS = 0, 4, 16, 48, 52, 56
 TO_WORKER, TO_HOST = 64, 192  # each: head, and 64 bytes on tail
 HEAD, TAIL, ASLEEP, BELL = 0, 64, 4, 8
 RING = 256 * 1024
@@ -137,7 +138,8 @@ def row(label=b'f', kind=0, flags=10, mode=0, timeout=0, least=0, most=-1):
 class Worker:
     def __init__(self, fd):
         self.shared = Shared(fd, SIZE)
-        self.read_to = self.written = 0
+        self.read_to = self.written = self.rows = 0
+        self.lies = False  # a CHECK fails
 
     def read(self, count):
         """That many bytes of the host's, however many they are."""
@@ -212,7 +214,20 @@ class Worker:
                 continue
             if kind == QUIT:
                 os._exit(0)
+            if kind in (OPEN, STEP, INVERSE, FREE):
+                self.rows += 1 if kind == STEP else 0
+                if self.rows > 1000:
+                    fault('rows', '*', self)
+                continue
             if fault('reply', KINDS[kind], self, seq):
+                continue
+            if kind == CHECK and self.lies:
+                self.send(error(seq))
+                continue
+            if kind in (VALUE, FINAL, CHECK):
+                self.send(message(RESULT, seq, value(NULL, 0) if kind == CHECK
+                                  else value(INTEGER, self.rows)))
+                fault('replied', KINDS[kind], self, seq)
                 continue
             if kind == FORGET:
                 continue
@@ -361,7 +376,7 @@ def at(points, what=None):
 
 
 EVERYWHERE = ('started greeted ready serving fork forked worker mapped request '
-              'read reply replied stream')
+              'read reply replied rows stream')
 
 
 @at(EVERYWHERE)
@@ -374,7 +389,7 @@ def left(*_):
     os._exit(3)
 
 
-@at('request read reply stream')
+@at('request read reply rows stream')
 def hangs(*_):
     while True:
         time.sleep(1)
@@ -617,6 +632,37 @@ def answer_forget(worker, seq):
     worker.send(message(RESULT, seq, value(NULL, 0)))
 
 
+# Groups: what has no reply, and says at most that one has failed.
+
+
+@at('read')
+def answers(worker):
+    """In place of what is not answered, with the next request's number."""
+    worker.send(message(RESULT, worker.seq, value(INTEGER, 77)))
+
+
+@at('rows')
+def breaks(worker):
+    worker.shared.set(BROKEN, worker.shared.get(BROKEN) + 1)
+
+
+@at('rows')
+def breaks_often(worker):
+    """At each message that is read from here on."""
+    request = worker.request
+
+    def breaking():
+        breaks(worker)
+        return request()
+    worker.request = breaking
+
+
+@at('rows')
+def lies(worker):
+    worker.lies = True
+    breaks(worker)
+
+
 # Deaths in a reply.
 
 
@@ -760,6 +806,8 @@ def tail_to_and_fro(worker):
     worker.shared.set(TO_WORKER + TAIL, worker.read_to)
 
 
+at('rows', 'tail_beyond')(tail(lambda w: w.shared.set(
+    TO_WORKER + TAIL, w.read_to + RING * 2)))
 at('stream', 'tail_beyond')(tail(lambda w: w.shared.set(
     TO_WORKER + TAIL, w.read_to + RING * 2)))
 at('stream', 'tail_back')(tail(lambda w: w.shared.set(
