@@ -32,7 +32,7 @@ NULL, INTEGER, REAL, TEXT, BLOB = range(5)
 JSON, STREAMED = 1, 2
 
 # In the page of control words.
-MAGIC, VERSION_AT, MAX_LEN, BROKEN, EXITED, STATUS = 0, 4, 16, 48, 52, 56
+MAGIC, VERSION_AT, MAX_LEN, EXITED, STATUS, BROKEN = 0, 4, 16, 48, 52, 60
 TO_WORKER, TO_HOST = 64, 192  # each: head, and 64 bytes on tail
 HEAD, TAIL, ASLEEP, BELL = 0, 64, 4, 8
 RING = 256 * 1024
@@ -802,7 +802,7 @@ def tail(step, again=False):
 
 
 def tail_to_and_fro(worker):
-    worker.shared.set(TO_WORKER + TAIL, worker.read_to + 8)
+    worker.shared.set(TO_WORKER + TAIL, worker.read_to + RING // 2)
     worker.shared.set(TO_WORKER + TAIL, worker.read_to)
 
 
