@@ -8,6 +8,8 @@ comes, for the one that leaves, and for the value.
 The peers have APSW beside them, the newest that there is, with a SQLite of its
 own. All Python peers run the classes of bodies.py. Process mode runs them beside
 SQLite's work, where it can: the last column compares the whole time of queries.
+Over two workers (parallel=True) a step should take half the time; in thread mode
+it does not.
 """
 
 import os
@@ -19,6 +21,15 @@ from peers import HERE
 PEERS = ['C', 'thread', 'process', 'CPython', 'APSW']
 OURS = ['thread', 'process']
 BODIES = os.path.join(HERE, 'bodies.py')
+SPREAD = """
+from pyudf import udaf
+
+@udaf(parallel=True)
+class spread_5(busy_5):
+    def merge(self, others):
+        for other in others:
+            self.n += other.n
+"""
 
 GROUP = 'SELECT {}(x) FROM agg'
 GROUPS = 'SELECT count(v) FROM (SELECT {}(x) AS v FROM agg GROUP BY i)'
@@ -35,6 +46,7 @@ CASES = [
     ('window of 100 rows', WINDOW % '50 PRECEDING AND 49', 'addup', False),
     ('a step of some 1 us', BUSY, 'busy_1', True),
     ('a step of some 5 us', BUSY, 'busy_5', True),
+    ('the same over 2 workers', BUSY, 'spread_5', True),
 ]
 PART = 5  # of the rows, one in so many for what takes long
 
@@ -50,6 +62,10 @@ def start(bench, name, rows):
     elif name in OURS:
         peer = bench.start_mode(name)
         peer.time('run', f"SELECT python_import('{BODIES}')")
+        with open(BODIES) as file:
+            source = (file.read() + SPREAD).replace("'", "''")
+        peer.time('run', f"SELECT python_define('{source}')")
+        peer.time('run', 'PRAGMA python_workers = 2')
     else:
         peer = bench.start_apsw() if name == 'APSW' else bench.start_cpython()
         if not peer:

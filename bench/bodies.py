@@ -58,4 +58,4 @@ class busy_5(busy_1):
         self.n += x
 
 
-_LOOP_1, _LOOP_5 = range(30), range(170)
+_LOOP_1, _LOOP_5 = range(50), range(285)

@@ -310,6 +310,7 @@ const struct deed deeds[] = {
     {"a file of all", 16, file},
     {"open statements", 30, cursor},
     {"groups", 16, groups_right},
+    {"groups over workers", 6, groups_dealt},
     {"windows", 12, groups_windows},
     {"open windows", 10, groups_open},
     {"define again", 10, redefine},

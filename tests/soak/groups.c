@@ -33,6 +33,15 @@ enum answer groups_right(struct actor *actor, struct link *link) {
                 n);
 }
 
+/* As many rows in as many accumulators as it happens. */
+enum answer groups_dealt(struct actor *actor, struct link *link) {
+  char wanted[64];
+  long n = 1 + (long)roll(actor, 1500);
+  snprintf(wanted, sizeof wanted, "%ld,%ld", n * (n + 1) / 2,
+           least(1 + (n - 1) / 128, link->workers) - 1);
+  return expect(actor, link, wanted, "SELECT dealt(x) FROM " UP_TO, n);
+}
+
 /* A frame that moves: rows leave it one by one, or are kept. */
 enum answer groups_windows(struct actor *actor, struct link *link) {
   char wanted[100];

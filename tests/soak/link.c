@@ -73,6 +73,15 @@ static const char grouped[] =
     "class Crash(Tally):\n"
     "    def step(self, x):\n"
     "        if x == 13: os.abort()\n"
+    "class Dealt:\n"
+    "    def __init__(self): self.sum, self.merges = 0, 0\n"
+    "    def step(self, x): self.sum += x\n"
+    "    def merge(self, others):\n"
+    "        for other in others:\n"
+    "            self.sum += other.sum\n"
+    "            self.merges += 1 + other.merges\n"
+    "    def finalize(self): return f'{self.sum},{self.merges}'\n"
+    "udaf(Dealt, name='dealt', parallel=True)\n"
     "for c in Tally, Joined, Listed, Fall, Naps, Stall:\n"
     "    udaf(c, name=c.__name__.lower())\n"
     "@udaf\n"
@@ -243,10 +252,14 @@ void link_open(struct actor *actor, struct link *link) {
       options.modes == 2 || (options.modes == 3 && roll(actor, 2));
   set(actor, link, "python_execution_mode",
       link->thread_mode ? "thread" : "process");
+  char workers[16];
+  link->workers = 1 + (int)roll(actor, 3);
+  snprintf(workers, sizeof workers, "%d", link->workers);
+  set(actor, link, "python_workers", workers);
   define(actor, link, "echo,add3,rev,blob,size,wrap,pick,fib,fail,spin,nap",
          library);
   define(actor, link, "key,strict,die", declared);
-  define(actor, link, "tally,joined,listed,fall,naps,stall,spread,crash",
+  define(actor, link, "dealt,tally,joined,listed,fall,naps,stall,spread,crash",
          grouped);
   char source[64];
   snprintf(source, sizeof source, "def f(x): return %d * x + 1", link->k);

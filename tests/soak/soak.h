@@ -69,6 +69,7 @@ struct link {
   int thread_mode;
   int limited;     /* 1: settings that want process mode are set */
   int null_errors; /* python_on_error */
+  int workers;     /* python_workers */
   int k;           /* f(x) is k * x + 1 */
   int one, two;    /* g(a) is a + one, g(a, b) a * b + two; 0: not defined */
   int module;      /* m() of the imported module */
@@ -146,6 +147,7 @@ void actors_init(void);
 /* ---- groups.c ---- */
 
 enum answer groups_right(struct actor *actor, struct link *link);
+enum answer groups_dealt(struct actor *actor, struct link *link);
 enum answer groups_windows(struct actor *actor, struct link *link);
 enum answer groups_open(struct actor *actor, struct link *link);
 enum answer groups_fail(struct actor *actor, struct link *link);
