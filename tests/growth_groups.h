@@ -16,6 +16,16 @@ static const char groups_setup[] =
     "class Crashing(Kept):\n"
     "    def step(self, x): ctypes.string_at(0)\n";
 
+static const char groups_dealt[] =
+    "SELECT python_define('from pyudf import udaf\n"
+    "@udaf(parallel=True)\n"
+    "class Dealt:\n"
+    "    def __init__(self): self.rows = []\n"
+    "    def step(self, x): self.rows.append(x)\n"
+    "    def merge(self, others):\n"
+    "        for other in others: self.rows += other.rows\n"
+    "    def finalize(self): return sum(self.rows)')";
+
 #define UP_TO \
   "WITH s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < %d) "
 
@@ -32,6 +42,11 @@ static int groups(int n) {
               "SELECT count(v) FROM (SELECT Kept(i) AS v, Summed(i) FROM "
               "s GROUP BY i)",
               n);
+}
+
+/* Four accumulators, of which three travel. */
+static int dealt_groups(int n) {
+  AGAIN(NULL, UP_TO "SELECT Dealt(i) FROM s", 500);
 }
 
 static int windows(int n) {
@@ -79,6 +94,7 @@ static int crashed_groups(int n) {
 #define GROUP_CASES                                                      \
   {"rows of a group", rows, 1000000, 0, BOTH, 0},                        \
       {"groups", groups, 1000000, 0, BOTH, 0},                           \
+      {"groups over workers", dealt_groups, 3000, 100, BOTH, 0},         \
       {"rows of a window", windows, 300000, 0, BOTH, 0},                 \
       {"partitions", partitions, 300000, 0, BOTH, 0},                    \
       {"failed groups", failed_groups, 100000, 200, BOTH, 0},            \

@@ -1,6 +1,7 @@
 #!/bin/sh
-# NumPy's scalars and arrays as results, in both modes, under the Python of build/venv, which ./bootstrap check makes and
-# puts NumPy into. Prevents that NumPy's types are known in the converter's own tests alone.
+# NumPy's scalars and arrays as results, and its arrays and pandas' Series as what an aggregate function gets, in both
+# modes, under the Python of build/venv, which ./bootstrap check makes and puts NumPy and pandas into. Prevents that
+# their types are known in the converter's own tests alone.
 . "${srcdir:-$(dirname "$0")/..}/tests/tap.sh"
 : "${SQLITE3:=sqlite3}"
 venv=$PYUDF_BUILD/venv/bin/python
@@ -9,8 +10,8 @@ if [ "${PYUDF_SANITIZER-}" = thread ]; then
 	skip "NumPy in both modes" "the thread sanitizer crashes in sh, and the shell's workers need it"
 	finish
 fi
-if ! "$venv" -c 'import numpy' 2>/dev/null; then
-	skip "NumPy in both modes" "no NumPy in $venv: ./bootstrap check installs it"
+if ! "$venv" -c 'import numpy, pandas' 2>/dev/null; then
+	skip "NumPy in both modes" "no NumPy and pandas in $venv: ./bootstrap check installs them"
 	finish
 fi
 
@@ -39,6 +40,50 @@ for mode in process thread; do
 			SELECT hex(out('n.arange(3, dtype="u1")')), typeof(out('n.arange(3, dtype="u1")'));
 			SELECT out('{"a": n.arange(2), "b": n.int32(3)}'), 'text';
 			SELECT out('n.uint64(2**64-1)');
+		EOS
+	)" "$expected"
+done
+
+# As aggregates, and over a window: of integers, of integers with NULLs, of floats with NULLs, of NULLs alone, of no row,
+# of texts.
+expected='int64:3|float64:2|float64:2|float64:0||<U1:2
+int64:3|Int64:2|float64:2|float64:0|float64:0|text:2
+6|4|2.75||0.0|
+2.0|2.0|1.375|||
+3|5|3
+0.0|1|5'
+for mode in process thread; do
+	is "arrays and Series of a whole group, $mode" "$(
+		PYUDF_PYTHON=$venv PYUDF_EXECUTION_MODE=$mode
+		export PYUDF_PYTHON PYUDF_EXECUTION_MODE
+		"$SQLITE3" -batch -init /dev/null :memory: 2>&1 <<-EOS
+			.load $PYUDF_BUILD/pyudf
+			.output /dev/null
+			SELECT python_define('from pyudf import udaf
+			import numpy, pandas
+			@udaf(func_type="numpy")
+			def array(x):
+			    assert type(x) is numpy.ndarray
+			    given = x[~numpy.isnan(x)] if x.dtype.kind == "f" else x
+			    return f"{x.dtype}:{given.size}" if x.size else ""
+			@udaf(func_type="pandas")
+			def series(x):
+			    assert type(x) is pandas.Series
+			    kind = "text" if str(x.dtype) in ("object", "str") else x.dtype
+			    return f"{kind}:{x.count()}"
+			added = udaf(lambda x: x.sum(), func_type="pandas")
+			mean = udaf(lambda x: x.mean(), func_type="pandas")
+			@udaf(func_type="numpy")
+			def dot(x, y): return numpy.dot(x, y)');
+			CREATE TABLE t(i, j, x, n, s);
+			INSERT INTO t VALUES (1, 1, 0.5, NULL, 'a'), (2, NULL, NULL, NULL, 'b'), (3, 3, 2.25, NULL, 'c');
+			.output stdout
+			SELECT array(i), array(j), array(x), array(n), array(i) FILTER (WHERE 0), array(s) FILTER (WHERE i < 3) FROM t;
+			SELECT series(i), series(j), series(x), series(n), series(i) FILTER (WHERE 0), series(s) FILTER (WHERE i < 3) FROM t;
+			SELECT added(i), added(j), added(x), NULL, added(i) FILTER (WHERE 0), NULL FROM t;
+			SELECT mean(i), mean(j), mean(x), mean(n), mean(i) FILTER (WHERE 0), NULL FROM t;
+			SELECT group_concat(v, '|') FROM (SELECT added(i) OVER (ORDER BY i ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS v FROM t);
+			SELECT group_concat(v, '|') FROM (SELECT dot(i, i) OVER (ORDER BY i ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING) AS v FROM t);
 		EOS
 	)" "$expected"
 done

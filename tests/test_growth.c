@@ -392,6 +392,7 @@ static sqlite3 *open_with(void) {
   sqlite3_bind_text(define, 2, groups_setup, -1, SQLITE_STATIC);
   step(define);
   sqlite3_finalize(define);
+  run(opened, NULL, groups_dealt);
   return opened;
 }
 

@@ -364,7 +364,7 @@ int group_part(struct runtime_space *space, struct runtime_group *group,
                struct value *result, struct err *err) {
   call_release(space);
   PyObject *packed =
-      PyObject_CallMethod(space->session, "pack", "O", group->state);
+      PyObject_CallMethod(space->session, "pack", "(O)", group->state);
   if (packed && !convert_out(packed, result, &space->held)) return 0;
   return failed(space, group, err);
 }
@@ -382,7 +382,7 @@ static PyObject *merge(struct runtime_group *group, PyObject *others) {
 int group_merge_object(struct runtime_space *space, struct runtime_group *group,
                        PyObject *packed, struct err *err) {
   PyObject *others = NULL, *none = NULL;
-  PyObject *other = PyObject_CallMethod(space->session, "unpack", "O", packed);
+  PyObject *other = PyObject_CallMethod(space->session, "unpack", "(O)", packed);
   if (other) others = PyList_New(1);
   if (others) {
     PyList_SetItem(others, 0, other);

@@ -56,6 +56,9 @@ def _scalar(obj):
         return adapt(value)
     if 'numpy' in loaded and isinstance(obj, _of('numpy', 'generic')):
         return _numpy_scalar(obj)
+    if 'pandas' in loaded and (obj is loaded['pandas'].NA
+                               or obj is loaded['pandas'].NaT):
+        return None
     if isinstance(obj, _of('datetime', 'datetime')):
         return obj.isoformat(' ')
     if isinstance(obj, (_of('datetime', 'date'), _of('datetime', 'time'))):

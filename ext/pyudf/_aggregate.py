@@ -10,8 +10,10 @@ aggregate_new() in group.c reads it:
 2: value(rows) is called with the rows of the whole group.
 """
 
+from types import FunctionType
+
 from ._errors import UsageError
-from ._signature import signature
+from ._signature import is_coroutine, is_generator, signature
 from ._udaf import AggregateFunction
 from ._udf import DEFAULT, target
 
@@ -56,31 +58,67 @@ def aggregate_of(name, obj, spec):
                                 spec)
     else:
         found = _of_function(name, obj, spec)
+    if found.form[0] != _ROWS and spec.func_type != 'general':
+        raise UsageError(f'{name!r} has func_type={spec.func_type!r}, which is for '
+                         'functions of the whole group')
     if spec.parallel and found.form[_MERGE] is None:
         raise UsageError(f'{name!r} is declared parallel=True, and has no '
                          'merge() for the accumulators of its workers')
     return found
 
 
+def _check_plain(name, what, function):
+    """Neither a generator nor async: nobody would run it."""
+    kind = ('a generator' if is_generator(function) else
+            'async' if is_coroutine(function) else None)
+    if kind:
+        raise UsageError(f'{name!r} cannot be an aggregate function: {what} is '
+                         f'{kind}')
+
+
+def _check_methods(name, cls):
+    """They take what they are called with. Those that are no functions of
+    Python's are believed."""
+    wanted = {'__init__': (1, 1), 'step': (1, None), 'value': (1, 1),
+              'finalize': (1, 1), 'merge': (2, 2), 'inverse': (1, None)}
+    for method, (least, most) in wanted.items():
+        function = _found_in(cls, method)
+        if type(function) is not FunctionType:
+            continue
+        _check_plain(name, f'its {method}()', function)
+        how = signature(name, function, DEFAULT, lenient=True)
+        if how.min > (most or how.min) or 0 <= how.max < least:
+            called = 'self and a list' if least == 2 else 'self' + (
+                '' if most else ' and the arguments')
+            raise UsageError(f'{name!r} cannot be an aggregate function: its '
+                             f'{method}({how.arguments}) is called with {called}')
+
+
+def _found_in(cls, name):
+    """What the class or one of its bases has under the name, as it stands
+    there, or None."""
+    return next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
+
+
 def _of_class(name, cls, spec):
+    _check_methods(name, cls)
     found = Aggregate()
     found.place = cls.step
     inverse, value = _has(cls, 'inverse'), _has(cls, 'value')
+    bound = isinstance(_found_in(cls, 'step'), (staticmethod, classmethod))
     found.inverse = inverse and value
     found.form = (_OBJECT, cls, None, inverse or None, value or None,
                   _has(cls, 'merge') or None)
     found.how = signature(name, cls.step, spec,
-                          skip=0 if _is_static(cls, 'step') else 1)
+                          skip=0 if bound else 1)
     found.how.result = found.how.result or _result(name, cls.finalize, spec)
     return found
 
 
-def _is_static(cls, name):
-    where = next(c for c in cls.__mro__ if name in vars(c))
-    return isinstance(vars(where)[name], staticmethod)
-
-
 def _of_accumulator(name, obj, spec):
+    for method in ('create_accumulator', 'accumulate', 'get_value', 'retract',
+                   'merge'):
+        _check_plain(name, f'its {method}()', getattr(obj, method, None))
     found = Aggregate()
     retract, merge = _own(obj, 'retract'), _own(obj, 'merge')
     found.place = obj.accumulate
@@ -105,6 +143,7 @@ def _result(name, method, spec):
 
 
 def _of_function(name, function, spec):
+    _check_plain(name, 'it', function)
     found = Aggregate()
     found.place = function
     found.inverse = False
@@ -113,8 +152,6 @@ def _of_function(name, function, spec):
                   _Rows(function, how.max, spec.func_type).value, None)
     # The annotations are the columns', and not the values'.
     how.codes = bytes(len(how.codes))
-    if how.max == 1 and spec.func_type == 'general' and not spec.input_types:
-        how.max = -1
     return found
 
 
@@ -148,9 +185,12 @@ def _array(values):
 
 def _series(values):
     import pandas
-    if None in values and all(v is None or type(v) is int for v in values):
+    given = [v for v in values if v is not None]
+    if not given:
+        return pandas.Series(values, dtype='float64')
+    if len(given) < len(values) and all(type(v) is int for v in given):
         return pandas.Series(values, dtype='Int64')
-    return pandas.Series(values, dtype=None if values else 'float64')
+    return pandas.Series(values)
 
 
 _COLUMNS = {'general': iter, 'list': list, 'numpy': _array, 'pandas': _series}

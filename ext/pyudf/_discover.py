@@ -9,7 +9,7 @@ from types import BuiltinFunctionType, FunctionType
 from ._aggregate import is_aggregate
 from ._errors import UsageError, is_library, nearest
 from ._signature import is_generator
-from ._udaf import AggregateFunction
+from ._udaf import AggregateFunction, lacks
 from ._udf import (AGGREGATE, DEFAULT, ScalarFunction, decorated_in, spec_of,
                    target)
 
@@ -107,6 +107,10 @@ def _public(module_name, namespace):
             result.append(Found(name, _instance(obj)))
         elif (isinstance(obj, type) and obj.__module__ == module_name):
             _refuse(name, obj, '; ' + _ADVICE)
+            lack = lacks(obj)
+            if lack:
+                raise UsageError(f'class {name!r} has {lack}, which an aggregate '
+                                 f'function has; {_ADVICE}')
     return result
 
 

@@ -31,7 +31,8 @@ def attribute(module, qualname):
     """What a module has under a __qualname__. Raises AttributeError."""
     obj = module
     for name in qualname.split('.'):
-        obj = getattr(obj, name)
+        # CPython's cache of attributes would keep each new string for a while.
+        obj = getattr(obj, sys.intern(name))
     return obj
 
 

@@ -54,11 +54,30 @@ class AggregateFunction:
         raise NotImplementedError(f'{type(self).__name__}.get_value')
 
 
+_PYFLINKS = 'create_accumulator', 'accumulate', 'get_value'
 BATCHES = ('general', 'list', 'numpy', 'pandas')
 
 
+def lacks(cls):
+    """'step() but no finalize()' of a class that is almost an aggregate, else
+    None."""
+    for names in ('step', 'finalize'), _PYFLINKS:
+        there = [n for n in names if callable(_own(cls, n))]
+        gone = [n for n in names if n not in there]
+        if there and gone:
+            return (' and '.join(f'{n}()' for n in there) + ' but no '
+                    + ' and no '.join(f'{n}()' for n in gone))
+    return None
+
+
+def _own(cls, name):
+    """What it has beside AggregateFunction, whose methods only raise."""
+    method = getattr(cls, name, None)
+    return None if method is getattr(AggregateFunction, name, ()) else method
+
+
 def udaf(f=None, input_types=None, result_type=None, deterministic=False,
-         name=None, func_type='general', *, direct_only=True, innocuous=False,
+         name=None, func_type='general', *, accumulator_type=None, direct_only=True, innocuous=False,
          null_call=True, mode=None, timeout=0, parallel=False):
     """Declares an aggregate function for SQL; it is a window function too.
 
@@ -67,11 +86,11 @@ def udaf(f=None, input_types=None, result_type=None, deterministic=False,
     f: an instance of a subclass of AggregateFunction, or such a class; a class
         with step() and finalize() and maybe value() and inverse(); or a function
         that is called once a group, with an iterator for each parameter: over
-        the values of that argument. A function of one parameter takes any number
-        of arguments in SQL: of more than one it gets them as tuples.
+        the values of that argument.
     func_type: what such a function gets instead of iterators: 'list', 'numpy'
         (arrays) or 'pandas' (Series).
     null_call: False: rows where an argument is NULL are left out.
+    accumulator_type: for humans, and PyFlink's modules.
     parallel: True deals the rows of a big group to accumulators in as many
         workers as python_workers says, and merges them at the end: for functions
         with merge() whose value does not depend on the rows' order.
@@ -100,12 +119,28 @@ def udaf(f=None, input_types=None, result_type=None, deterministic=False,
 
 def _mark(obj, spec, scope, copy):
     if isinstance(obj, type) and issubclass(obj, AggregateFunction):
+        _check_class(obj, scope)
         obj = obj()
     if isinstance(obj, UserDefinedFunction):
         obj = obj.__wrapped__
     if isinstance(obj, AggregateFunction):
         obj = UserDefinedFunction(obj)
+    elif isinstance(obj, type):
+        _check_class(obj, scope)
     elif not callable(target(obj)):
-        raise TypeError('udaf: a function, a class or an instance of '
-                        f'AggregateFunction is expected, not {type(obj).__name__}')
+        raise TypeError('udaf: a function, a class with step() and finalize(), or '
+                        'an instance of AggregateFunction is expected, not an '
+                        f'object of type {type(obj).__name__}')
     return mark(obj, spec, scope, copy)
+
+
+def _check_class(cls, scope):
+    """A class of the declaring module's own is no function of the whole group."""
+    lack = lacks(cls)
+    if lack:
+        raise TypeError(f'udaf: class {cls.__name__} has {lack}')
+    if (cls.__module__ == scope.get('__name__')
+            and not callable(getattr(cls, 'step', None))
+            and not callable(getattr(cls, 'accumulate', None))):
+        raise TypeError(f'udaf: class {cls.__name__} has neither step() and '
+                        'finalize(), nor is it an AggregateFunction')

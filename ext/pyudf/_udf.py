@@ -163,6 +163,10 @@ def _mark_scalar(function, spec, scope, copy):
         function = function()
     if isinstance(function, UserDefinedFunction):
         function = function.__wrapped__
+    if isinstance(function, type) and all(
+            callable(getattr(function, n, None)) for n in ('step', 'finalize')):
+        raise TypeError(f'udf: class {function.__name__} has step() and '
+                        'finalize(): an aggregate function, for udaf')
     if not isinstance(function, ScalarFunction) and not callable(function):
         raise TypeError('udf: a function or an instance of ScalarFunction is '
                         f'expected, not {type(function).__name__}')

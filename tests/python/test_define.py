@@ -109,7 +109,7 @@ class Source(SessionTest):
                 'def ok(x): return x\ndef f(x): yield x')
         refused('keyword-only', self.source,
                 'class A:\n def step(self, *, x): 0\n def finalize(self): 0')
-        refused('defines no function', self.source,
+        refused('but no create_accumulator', self.source,
                 'class A:\n def accumulate(self, a, x): 0\n'
                 ' def get_value(self, a): 0')
         refused("'f' is a generator", self.source,
