@@ -21,15 +21,7 @@ from peers import HERE
 PEERS = ['C', 'thread', 'process', 'CPython', 'APSW']
 OURS = ['thread', 'process']
 BODIES = os.path.join(HERE, 'bodies.py')
-SPREAD = """
-from pyudf import udaf
-
-@udaf(parallel=True)
-class spread_5(busy_5):
-    def merge(self, others):
-        for other in others:
-            self.n += other.n
-"""
+SPREAD = os.path.join(HERE, 'spread.py')
 
 GROUP = 'SELECT {}(x) FROM agg'
 GROUPS = 'SELECT count(v) FROM (SELECT {}(x) AS v FROM agg GROUP BY i)'
@@ -62,9 +54,7 @@ def start(bench, name, rows):
     elif name in OURS:
         peer = bench.start_mode(name)
         peer.time('run', f"SELECT python_import('{BODIES}')")
-        with open(BODIES) as file:
-            source = (file.read() + SPREAD).replace("'", "''")
-        peer.time('run', f"SELECT python_define('{source}')")
+        peer.time('run', f"SELECT python_import('{SPREAD}')")
         peer.time('run', 'PRAGMA python_workers = 2')
     else:
         peer = bench.start_apsw() if name == 'APSW' else bench.start_cpython()
