@@ -46,7 +46,10 @@ done
 
 # As aggregates, and over a window: of integers, of integers with NULLs, of floats with NULLs, of NULLs alone, of no row,
 # of texts.
-expected='int64:3|float64:2|float64:2|float64:0||<U1:2
+expected='[b'\''a\x00'\'', b'\''b'\'']
+[1, '\''a'\'', None]
+[9007199254740993, None, 0.5]
+int64:3|float64:2|float64:2|float64:0||object:2
 int64:3|Int64:2|float64:2|float64:0|float64:0|text:2
 6|4|2.75||0.0|
 2.0|2.0|1.375|||
@@ -66,6 +69,8 @@ for mode in process thread; do
 			    assert type(x) is numpy.ndarray
 			    given = x[~numpy.isnan(x)] if x.dtype.kind == "f" else x
 			    return f"{x.dtype}:{given.size}" if x.size else ""
+			@udaf(func_type="numpy")
+			def listed(x): return repr(x.tolist())
 			@udaf(func_type="pandas")
 			def series(x):
 			    assert type(x) is pandas.Series
@@ -78,6 +83,9 @@ for mode in process thread; do
 			CREATE TABLE t(i, j, x, n, s);
 			INSERT INTO t VALUES (1, 1, 0.5, NULL, 'a'), (2, NULL, NULL, NULL, 'b'), (3, 3, 2.25, NULL, 'c');
 			.output stdout
+			SELECT listed(column1) FROM (VALUES (x'6100'), (x'62'));
+			SELECT listed(column1) FROM (VALUES (1), ('a'), (NULL));
+			SELECT listed(column1) FROM (VALUES (9007199254740993), (NULL), (0.5));
 			SELECT array(i), array(j), array(x), array(n), array(i) FILTER (WHERE 0), array(s) FILTER (WHERE i < 3) FROM t;
 			SELECT series(i), series(j), series(x), series(n), series(i) FILTER (WHERE 0), series(s) FILTER (WHERE i < 3) FROM t;
 			SELECT added(i), added(j), added(x), NULL, added(i) FILTER (WHERE 0), NULL FROM t;

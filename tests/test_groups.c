@@ -34,7 +34,9 @@ static const char source[] =
     "@udaf(name=\"lengths\")\n"
     "def lengths(values): return sum(map(len, values))\n"
     "@udaf(name=\"pairs\")\n"
-    "def pairs(rows): return repr(list(rows))\n"
+    "def pairs(*columns): return repr(list(zip(*columns)) or len(columns))\n"
+    "@udaf\n"
+    "def scaled(x, factor=(1,)): return sum(x) * max(factor, default=0)\n"
     "@udf\n"
     "def live(x): return count\n"
     "')";
@@ -144,7 +146,9 @@ static void test_values(sqlite3 *db) {
   is(db, of(20, "SELECT lengths(zeroblob(i * 100000)) FROM n"), "21000000");
   is(db, of(3, "SELECT pairs(i, i * 0.5, 'x' || i, NULL) FROM n"),
      "[(1, 0.5, 'x1', None), (2, 1.0, 'x2', None), (3, 1.5, 'x3', None)]");
-  is(db, of(3, "SELECT pairs(i) FROM n WHERE 0"), "[]");
+  is(db, of(3, "SELECT pairs(i, i) FROM n WHERE 0"), "0");
+  is(db, of(3, "SELECT scaled(i), scaled(i, 2) FROM n"), "6|12");
+  is(db, of(3, "SELECT scaled(i), scaled(i, 2) FROM n WHERE 0"), "0|0");
   is(db,
      of(100000,
         "SELECT count(*) FROM (SELECT lengths(i || '') FROM n "
@@ -204,9 +208,68 @@ static void test_deaths(sqlite3 *db) {
   none_lives(db);
 }
 
+/* xFinal of an aggregate that interrupts. */
+static void nothing(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  (void)ctx, (void)argc, (void)argv;
+}
+static void interrupt_at_end(sqlite3_context *ctx) {
+  sqlite3_interrupt(sqlite3_context_db_handle(ctx));
+  sqlite3_result_int(ctx, 0);
+}
+
+/* A value that is NULL because the statement was interrupted, and stays. */
+static void test_interrupt(sqlite3 *db) {
+  sqlite3_create_function(db, "stop", 1, SQLITE_UTF8, NULL, NULL, nothing,
+                          interrupt_at_end);
+  is(db, "CREATE TABLE kept(v)", "");
+  contains(db, "INSERT INTO kept SELECT coalesce(stop(1) + steps(1), 'wrong')",
+           "interrupted");
+  is(db, "SELECT count(*) FROM kept", "0");
+}
+
+/* A prepared statement that calls what is a function of another kind by now. */
+static void test_kinds(sqlite3 *db) {
+  static const char scalar[] = "SELECT python_define('k', 'lambda x: -x')";
+  static const char aggregate[] =
+      "SELECT python_define('k', 'pyudf.udaf(sum)')";
+  is(db, scalar, "k");
+  sqlite3_stmt *statement =
+      prepare(db, "SELECT k(column1) FROM (VALUES (1), (2))");
+  next_is(statement, "-1");
+  sqlite3_reset(statement);
+  is(db, aggregate, "k");
+  next_is(statement,
+          "python function k has become an aggregate function: "
+          "prepare the statement again");
+  sqlite3_finalize(statement);
+  statement = prepare(db, "SELECT k(column1) FROM (VALUES (1), (2))");
+  next_is(statement, "3");
+  sqlite3_reset(statement);
+  is(db, scalar, "k");
+  next_is(statement,
+          "python function k has become a scalar function: prepare "
+          "the statement again");
+  sqlite3_finalize(statement);
+  is(db, "SELECT k(2)", "-2");
+}
+
+/* A setting that wants a fresh worker, or a fresh space, while rows are in one. */
+static void test_settings(sqlite3 *db) {
+  sqlite3_stmt *statement = prepare(
+      db, of(4, "SELECT steps(i) OVER (ORDER BY i ROWS 1 PRECEDING) FROM n"));
+  next_is(statement, "1");
+  is(db, "PRAGMA python_preload = json", "json");
+  is(db, "SELECT live(0)", "1");
+  next_is(statement, "2");
+  next_is(statement, "2");
+  sqlite3_finalize(statement);
+  none_lives(db);
+  is(db, "PRAGMA python_preload = ''", "");
+}
+
 static void test_close(void) {
   sqlite3 *db = open_db();
-  is(db, source, "steps,lengths,pairs,live");
+  is(db, source, "steps,lengths,pairs,scaled,live");
   sqlite3_stmt *statement =
       prepare(db, of(1000, "SELECT steps(i) FROM n GROUP BY i % 10"));
   next_is(statement, "100");
@@ -217,12 +280,15 @@ static void test_close(void) {
 
 static void test_all(void) {
   sqlite3 *db = open_db();
-  is(db, source, "steps,lengths,pairs,live");
+  is(db, source, "steps,lengths,pairs,scaled,live");
   test_freed(db);
   test_interleaved(db);
   test_views(db);
   test_values(db);
   test_ends(db);
+  test_interrupt(db);
+  test_kinds(db);
+  test_settings(db);
   if (!strcmp(mode, "process")) test_deaths(db);
   close_db(db);
   test_close();

@@ -20,7 +20,7 @@
 #include "err.h"
 #include "value.h"
 
-enum { RUNTIME_ABI = 4 }; /* grows with every change to this file */
+enum { RUNTIME_ABI = 5 }; /* grows with every change to this file */
 
 enum runtime_raise {
   RUNTIME_RAISE_NOTHING = 0,
@@ -78,11 +78,12 @@ struct runtime {
                  struct err *err);
 
   /* A new group of an aggregate function. `windowed` 1: rows may leave it, and it
-  ** may have values before its last. NULL and err set on failure. It outlives
+  ** may have values before its last. `argc`: arguments of a call. NULL and err set on failure. It outlives
   ** its definition. */
   struct runtime_group *(*group_new)(struct runtime_space *space,
                                      uint32_t definition_id, uint32_t index,
-                                     int windowed, struct err *err);
+                                     int windowed, uint32_t argc,
+                                     struct err *err);
 
   /* A row comes, or (inverse 1) the one that came first leaves. */
   int (*group_step)(struct runtime_space *space, struct runtime_group *group,

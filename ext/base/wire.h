@@ -12,7 +12,7 @@
 **                                                         encoded manifest
 **   WIRE_FORGET  a definition                           none
 **   WIRE_VERSION                                        WIRE_RESULT TEXT
-**   WIRE_OPEN    a group; definition, index, windowed   none
+**   WIRE_OPEN    a group; definition, index, windowed, argc   none
 **   WIRE_STEP    a group, arguments                     none
 **   WIRE_INVERSE a group, arguments                     none
 **   WIRE_VALUE   a group                                WIRE_RESULT one value

@@ -88,7 +88,8 @@ struct engine_ops {
   int (*version)(struct engine *engine, struct value *result, struct err *err);
   struct engine_group *(*group_new)(struct engine *engine,
                                     const struct engine_function *function,
-                                    int windowed, struct err *err);
+                                    int windowed, uint32_t argc,
+                                    struct err *err);
   int (*group_step)(struct engine *engine,
                     const struct engine_function *function,
                     struct engine_group *group, const struct value *argv,
@@ -178,12 +179,12 @@ static inline int engine_version(struct engine *engine, struct value *result,
 }
 
 /* A new group of an aggregate function that is in the program. `windowed` 1: rows
-** may leave it, and it may have values before its last. For engine_group_free(),
+** may leave it, and it may have values before its last; its calls have `argc` arguments. For engine_group_free(),
 ** while the engine is open. The calls below get the same function. */
 static inline struct engine_group *engine_group_new(
     struct engine *engine, const struct engine_function *function, int windowed,
-    struct err *err) {
-  return engine->ops->group_new(engine, function, windowed, err);
+    uint32_t argc, struct err *err) {
+  return engine->ops->group_new(engine, function, windowed, argc, err);
 }
 
 /* A row comes, or (inverse 1) the one that came first leaves. An error of this

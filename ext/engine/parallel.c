@@ -24,6 +24,7 @@ struct parallel {
   enum engine_mode mode;
   struct engine **members; /* [0] is borrowed, the others ours; thread: none */
   uint32_t count;
+  uint32_t groups; /* that there are */
 };
 
 struct parallel_group {
@@ -44,10 +45,13 @@ static struct engine *member(const struct parallel *parallel, uint32_t i) {
   return parallel->members[parallel->mode == ENGINE_THREAD ? 0 : i];
 }
 
-/* So many members. Those that there are stay: nobody else knows what their
-** modules do. */
+/* So many members; where more are there that nobody uses, they go. */
 static int gather(struct parallel *parallel, uint32_t count, struct err *err) {
-  if (parallel->mode == ENGINE_THREAD || count <= parallel->count) return 0;
+  if (parallel->mode == ENGINE_THREAD) return 0;
+  while (!parallel->groups && parallel->count > count) {
+    engine_close(parallel->members[--parallel->count]);
+  }
+  if (count <= parallel->count) return 0;
   struct engine **members =
       realloc(parallel->members, count * sizeof(struct engine *));
   if (!members) return err_nomem(err);
@@ -69,12 +73,13 @@ static void parallel_group_free(struct engine *engine,
   for (uint32_t i = 0; i < group->count; i++) {
     engine_group_free(member(parallel, i), function, group->parts[i]);
   }
+  parallel->groups--;
   free(group);
 }
 
 static struct engine_group *parallel_group_new(
     struct engine *engine, const struct engine_function *function, int windowed,
-    struct err *err) {
+    uint32_t argc, struct err *err) {
   struct parallel *parallel = parallel_of(engine);
   uint32_t count = engine->host->settings->workers;
   if (gather(parallel, count, err)) return NULL;
@@ -86,8 +91,11 @@ static struct engine_group *parallel_group_new(
   }
   group->count = count;
   group->parts[0] =
-      engine_group_new(member(parallel, 0), function, windowed, err);
-  if (group->parts[0]) return (struct engine_group *)group;
+      engine_group_new(member(parallel, 0), function, windowed, argc, err);
+  if (group->parts[0]) {
+    parallel->groups++;
+    return (struct engine_group *)group;
+  }
   free(group);
   return NULL;
 }
@@ -107,7 +115,7 @@ static int parallel_group_step(struct engine *engine,
   struct engine *to = member(parallel_of(engine), i);
   if (inverse) return not_dealt(err);
   if (!group->parts[i]) {
-    group->parts[i] = engine_group_new(to, function, 0, err);
+    group->parts[i] = engine_group_new(to, function, 0, argc, err);
     if (!group->parts[i]) return -1;
   }
   return engine_group_step(to, function, group->parts[i], argv, argc, 0, err);

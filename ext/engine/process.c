@@ -104,7 +104,8 @@ static int make_again(void *engine, const struct definition *definition,
 static int make_ready(struct process *process, struct err *err) {
   const struct engine_host *host = process->engine.host;
   struct worker *worker = &process->worker;
-  if (process->settings_epoch != host->settings->epoch) {
+  /* Not under the feet of groups that are open. */
+  if (process->settings_epoch != host->settings->epoch && !process->groups) {
     stop(process);
     process->replay = (struct replay){0};
   }
@@ -267,7 +268,7 @@ static int group_ask(struct process *process, enum wire_type type,
 
 static struct engine_group *process_group_new(
     struct engine *engine, const struct engine_function *function, int windowed,
-    struct err *err) {
+    uint32_t argc, struct err *err) {
   struct process *process = process_of(engine);
   count_call(process);
   if (ready(process, err) ||
@@ -287,9 +288,9 @@ static struct engine_group *process_group_new(
                                   .broken = worker_broken(&process->worker)};
   struct value values[] = {value_integer(function->definition_id),
                            value_integer(function->index),
-                           value_integer(windowed)};
+                           value_integer(windowed), value_integer(argc)};
   process->groups++;
-  if (!group_post(process, WIRE_OPEN, function, group, values, 3, err)) {
+  if (!group_post(process, WIRE_OPEN, function, group, values, 4, err)) {
     return (struct engine_group *)group;
   }
   process->groups--;

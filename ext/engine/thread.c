@@ -19,7 +19,8 @@ struct thread {
   struct runtime_space *space;
   uint64_t settings_epoch; /* of the settings the space was made with */
   struct replay replay;
-  uint32_t calls; /* under way in this session */
+  uint32_t calls;  /* under way in this session */
+  uint32_t groups; /* that there are */
   struct watch watch;
 };
 
@@ -69,9 +70,9 @@ static int make_again(void *engine, const struct definition *definition,
 static __attribute__((noinline)) int make_ready(struct thread *thread,
                                                 struct err *err) {
   const struct engine_host *host = thread->engine.host;
-  /* Not under the feet of a call that changed a setting. */
+  /* Not under the feet of a call that changed a setting, or of open groups. */
   if (thread->space && thread->settings_epoch != host->settings->epoch &&
-      thread->calls == 1) {
+      thread->calls == 1 && !thread->groups) {
     thread->runtime->space_free(thread->space);
     thread->space = NULL;
   }
@@ -247,7 +248,7 @@ static struct runtime_group *runtime_group(struct engine_group *group) {
 
 static struct engine_group *thread_group_new(
     struct engine *engine, const struct engine_function *function, int windowed,
-    struct err *err) {
+    uint32_t argc, struct err *err) {
   struct thread *thread = thread_of(engine);
   struct runtime_group *group = NULL;
   struct value none = value_null();
@@ -259,9 +260,10 @@ static struct engine_group *thread_group_new(
   }
   if (!rc) {
     group = thread->runtime->group_new(thread->space, function->definition_id,
-                                       function->index, windowed, err);
+                                       function->index, windowed, argc, err);
     if (!group) rc = -1;
   }
+  if (group) thread->groups++;
   finish(thread, rc, &none, err);
   return (struct engine_group *)group;
 }
@@ -332,6 +334,7 @@ static void thread_group_free(struct engine *engine,
   struct value none = value_null();
   /* What frees a state may be Python code too. */
   uint32_t timeout_ms = engine_timeout(engine, function->timeout_ms);
+  thread->groups--;
   if (enter(thread, NULL)) return;
   if (!thread->calls++) watch_begin(&thread->watch, timeout_ms);
   thread->runtime->group_free(runtime_group(group));

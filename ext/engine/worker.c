@@ -99,6 +99,11 @@ static int check_call(struct worker *worker, struct err *err) {
     workers_name(&worker->place, worker->name);
   }
   if (worker->looks % LOOKS_ALIVE == 0 && check_alive(worker, err)) return -1;
+  uint32_t read = ring_read_count(&worker->wire.out);
+  if (worker->alarm == SHM_ALARM_TIMEOUT && read != worker->read) {
+    worker->alarm =
+        SHM_ALARM_NONE; /* that row has ended; its group knows how */
+  }
   if (worker->alarm) {
     return had_grace(worker, now)
                ? alarmed(worker, ", and did not end: its worker was killed",
@@ -106,7 +111,6 @@ static int check_call(struct worker *worker, struct err *err) {
                : 0;
   }
   /* What was read meanwhile was another message's time. */
-  uint32_t read = ring_read_count(&worker->wire.out);
   if (worker->timeout_ms && (!worker->until_ms || read != worker->read)) {
     worker->read = read;
     worker->until_ms = now + worker->timeout_ms;

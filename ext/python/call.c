@@ -61,19 +61,12 @@ int call_argument_failed(struct runtime_space *space,
   return error_take(space->session, callable->function, err);
 }
 
-static int any_none(PyObject *const *args, uint32_t argc) {
-  for (uint32_t i = 0; i < argc; i++) {
-    if (args[i] == Py_None) return 1;
-  }
-  return 0;
-}
-
 int call_vector(struct runtime_space *space, const struct callable *callable,
                 PyObject **args, uint32_t argc, struct value *result,
                 struct err *err) {
   int rc = 0;
   call_release(space);
-  if (callable->skip_null && any_none(args, argc)) {
+  if (callable->skip_null && call_any_none(args, argc)) {
     value_set_null(result);
     for (uint32_t i = 0; i < argc; i++) Py_DECREF(args[i]);
     return 0;

@@ -58,6 +58,13 @@ static inline PyObject *call_argument(const struct callable *callable,
   return convert_in(value, (enum convert_code)callable->codes[i]);
 }
 
+static inline int call_any_none(PyObject *const *args, uint32_t argc) {
+  for (uint32_t i = 0; i < argc; i++) {
+    if (args[i] == Py_None) return 1;
+  }
+  return 0;
+}
+
 /* After call_argument() failed: err from the exception. Returns -1. */
 int call_argument_failed(struct runtime_space *space,
                          const struct callable *callable, struct err *err);

@@ -23,6 +23,7 @@ struct runtime_group {
   Py_ssize_t left;          /* of these, at the front */
   int stale;                /* rows have left that the state still knows */
   int valued;               /* it had a value before its last */
+  uint32_t argc;            /* of a call */
 };
 
 static PyObject *name_step, *name_inverse, *name_value, *name_finalize,
@@ -218,7 +219,7 @@ static int keeps_rows(const struct aggregate *aggregate, int windowed) {
 
 struct runtime_group *group_new(struct runtime_space *space,
                                 uint32_t definition_id, uint32_t index,
-                                int windowed, struct err *err) {
+                                int windowed, uint32_t argc, struct err *err) {
   const struct callable *callable = call_item(space, definition_id, index, err);
   if (!callable) return NULL;
   if (!callable->aggregate) {
@@ -231,6 +232,7 @@ struct runtime_group *group_new(struct runtime_space *space,
     return NULL;
   }
   group->callable = *callable;
+  group->argc = argc;
   group->callable.aggregate->refs++;
   Py_INCREF(group->callable.function);
   int rc = 0;
@@ -255,13 +257,6 @@ void group_free(struct runtime_group *group) {
   free(group);
 }
 
-static int any_none(PyObject *const *args, uint32_t argc) {
-  for (uint32_t i = 0; i < argc; i++) {
-    if (args[i] == Py_None) return 1;
-  }
-  return 0;
-}
-
 /* Whoever opened the group was wrong about windows. */
 static PyObject *not_kept(void) {
   PyErr_SetString(PyExc_SystemError, "pyudf: the window's rows were not kept");
@@ -270,7 +265,7 @@ static PyObject *not_kept(void) {
 
 static int step(struct runtime_group *group, PyObject **args, uint32_t argc,
                 int inverse) {
-  if (group->callable.skip_null && any_none(args, argc)) return 0;
+  if (group->callable.skip_null && call_any_none(args, argc)) return 0;
   const struct aggregate *aggregate = group->callable.aggregate;
   if (group->rows) {
     if (inverse ? row_leave(group) : row_keep(group, args, argc)) return -1;
@@ -326,9 +321,9 @@ static PyObject *value(struct runtime_group *group, int last) {
   if (aggregate->form == AGGREGATE_ROWS) {
     PyObject *rows =
         PyList_GetSlice(group->rows, group->left, PyList_Size(group->rows));
-    PyObject *result =
-        rows ? PyObject_CallFunctionObjArgs(aggregate->value, rows, NULL)
-             : NULL;
+    PyObject *result = rows ? PyObject_CallFunction(aggregate->value, "OI",
+                                                    rows, (unsigned)group->argc)
+                            : NULL;
     Py_XDECREF(rows);
     return result;
   }
@@ -382,7 +377,8 @@ static PyObject *merge(struct runtime_group *group, PyObject *others) {
 int group_merge_object(struct runtime_space *space, struct runtime_group *group,
                        PyObject *packed, struct err *err) {
   PyObject *others = NULL, *none = NULL;
-  PyObject *other = PyObject_CallMethod(space->session, "unpack", "(O)", packed);
+  PyObject *other =
+      PyObject_CallMethod(space->session, "unpack", "(O)", packed);
   if (other) others = PyList_New(1);
   if (others) {
     PyList_SetItem(others, 0, other);

@@ -54,7 +54,7 @@ const struct callable *group_callable(const struct runtime_group *group);
 /* These are in the runtime's table. */
 struct runtime_group *group_new(struct runtime_space *space,
                                 uint32_t definition_id, uint32_t index,
-                                int windowed, struct err *err);
+                                int windowed, uint32_t argc, struct err *err);
 int group_step(struct runtime_space *space, struct runtime_group *group,
                const struct value *argv, uint32_t argc, int inverse,
                struct err *err);

@@ -64,7 +64,7 @@ static void fail(struct server *server, struct server_group *group) {
 
 static void serve_open(struct server *server, uint32_t number,
                        struct codec_reader *reader) {
-  enum { DEFINITION, INDEX, WINDOWED, FIELDS };
+  enum { DEFINITION, INDEX, WINDOWED, ARGC, FIELDS };
   struct value values[FIELDS];
   struct server_group *group = find(server, number);
   for (int i = 0; i < FIELDS; i++) {
@@ -75,7 +75,7 @@ static void serve_open(struct server *server, uint32_t number,
   group->group = server->runtime->group_new(
       server->space, (uint32_t)values[DEFINITION].integer,
       (uint32_t)values[INDEX].integer, values[WINDOWED].integer != 0,
-      &group->err);
+      (uint32_t)values[ARGC].integer, &group->err);
   if (!group->group) {
     fail(server, group);
   } else {
@@ -171,6 +171,7 @@ int groups_serve(struct server *server, const struct wire_head *head,
     case WIRE_FREE:
       wire_done(&server->wire);
       forget(server, find(server, head->a));
+      server_end_child(0, NULL);
       return 0;
     default:
       return -1;

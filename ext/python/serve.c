@@ -167,6 +167,7 @@ static void serve_one(struct server *server) {
     case WIRE_FORGET:
       wire_done(&server->wire);
       server->runtime->forget(server->space, head.a);
+      server_end_child(0, NULL);
       break;
     case WIRE_VERSION:
       wire_done(&server->wire);

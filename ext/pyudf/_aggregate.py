@@ -7,7 +7,8 @@ aggregate_new() in group.c reads it:
 1: create() gives an instance, whose methods have the names of SQLite's users:
    step, finalize, inverse, value, merge. Here the last three only say whether
    there are such methods.
-2: value(rows) is called with the rows of the whole group.
+2: value(rows, argc) is called with the rows of the whole group, which are tuples
+   of so many arguments, or of one argument its values.
 """
 
 from types import FunctionType
@@ -149,7 +150,7 @@ def _of_function(name, function, spec):
     found.inverse = False
     found.how = how = signature(name, function, spec)
     found.form = (_ROWS, None, None, None,
-                  _Rows(function, how.max, spec.func_type).value, None)
+                  _Rows(function, spec.func_type).value, None)
     # The annotations are the columns', and not the values'.
     how.codes = bytes(len(how.codes))
     return found
@@ -158,29 +159,30 @@ def _of_function(name, function, spec):
 class _Rows:
     """Calls a function of a whole group."""
 
-    def __init__(self, function, parameters, func_type):
+    def __init__(self, function, func_type):
         self.function = function
-        self.parameters = parameters  # -1: any number
         self.column = _COLUMNS[func_type]
 
-    def value(self, rows):
-        """rows: of one argument its values, of more tuples of them."""
-        if self.parameters == 1:
+    def value(self, rows, argc):
+        if argc == 1:
             return self.function(self.column(rows))
-        if not rows:
-            return self.function(*(self.column([])
-                                   for _ in range(max(self.parameters, 0))))
-        columns = zip(*rows) if isinstance(rows[0], tuple) else (rows,)
-        return self.function(*map(self.column, map(list, columns)))
+        columns = map(list, zip(*rows)) if rows else ([] for _ in range(argc))
+        return self.function(*map(self.column, columns))
 
 
 def _array(values):
     import numpy
-    if None not in values:
-        return numpy.array(values)
-    if all(v is None or type(v) in (int, float) for v in values):
-        return numpy.array([float('nan') if v is None else v for v in values])
-    return numpy.array(values, dtype=object)
+    types = {type(v) for v in values}
+    nulls = type(None) in types
+    if types <= {int} or types <= {float} or (
+            types <= {int, float, type(None)} and all(
+                type(v) is not int or abs(v) <= 1 << 53 for v in values)):
+        return numpy.array([float('nan') if v is None else v for v in values]
+                           if nulls else values)
+    # NumPy would make one type of what has several, and cut NULs off.
+    array = numpy.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def _series(values):

@@ -82,6 +82,10 @@ class UserDefinedFunction:
     def __call__(self, *args, **kwargs):
         return target(self)(*args, **kwargs)
 
+    def __mro_entries__(self, bases):
+        """A class that was decorated can be a base class still."""
+        return (self.__wrapped__,)
+
     def __repr__(self):
         return f'<udf of {self.__wrapped__!r}>'
 

@@ -33,7 +33,7 @@ struct group {
 };
 
 static int begin(struct group *group, struct function *function, int windowed,
-                 struct err *err) {
+                 uint32_t argc, struct err *err) {
   struct session *session = function->session;
   function_ref(function);
   group->function = function;
@@ -46,7 +46,8 @@ static int begin(struct group *group, struct function *function, int windowed,
                             session, group->mode, &group->engine, err)) {
     return -1;
   }
-  group->state = engine_group_new(group->engine, &function->id, windowed, err);
+  group->state =
+      engine_group_new(group->engine, &function->id, windowed, argc, err);
   return group->state ? 0 : -1;
 }
 
@@ -68,11 +69,9 @@ static void fail(sqlite3_context *ctx, struct group *group, struct err *err) {
   }
 }
 
-/* Nobody wants its value: the statement was interrupted, or has an error already. */
-static int is_abandoned(const struct session *session,
-                        const struct group *group) {
-  return interrupt_pending(session->db) ||
-         (group->statement && group->statement == session->failed);
+/* Nobody wants its value. */
+static int has_error(const struct session *session, const struct group *group) {
+  return group->statement && group->statement == session->failed;
 }
 
 /* xFinal failed in a window. */
@@ -126,19 +125,20 @@ static void call(sqlite3_context *ctx, int argc, sqlite3_value **argv,
   if (group->failed) return;
   struct function *function = group->function;
   if (!group->tracked) {
-    function = calls_function(ctx, slot);
+    function = calls_function(ctx, slot, FUNCTION_AGGREGATE);
     if (!function) {
       group->failed = 1;
       return;
     }
     group->tracked = statement_knows(ctx, slot);
+    group->ctx = ctx;
+    group->statement = statement_number(ctx);
   }
   session_enter(session);
   int rc = 0;
   if (!group->function) {
-    group->ctx = ctx;
-    group->statement = statement_number(ctx);
-    rc = begin(group, function, windows_may_use(ctx, slot), &err);
+    rc = begin(group, function, windows_may_use(ctx, slot), (uint32_t)argc,
+               &err);
   }
   int late = session->late.ctx == ctx && !rc && tell_late(ctx, group);
   if (!rc && !late) rc = step(group, argc, argv, inverse, &err);
@@ -178,13 +178,13 @@ static void value(sqlite3_context *ctx, struct group *group, int last) {
   if (!group->function) {
     /* Here SQLite does not say whose statement it is (3.40). */
     session->ended = 1;
-    if (!function) {
-      registry_no_function(&session->registry, slot->name, &err);
-      errors_result(ctx, "", NULL, &err);
+    if (!function || function->spec.kind != FUNCTION_AGGREGATE) {
+      calls_no_function(ctx, slot, function);
       session_leave(session);
       return;
     }
-    rc = begin(group, function, !last, &err);
+    int argc = slot->nargs < 0 ? function->spec.min_args : slot->nargs;
+    rc = begin(group, function, !last, (uint32_t)argc, &err);
   }
   if (!rc) rc = result(ctx, group, last, &err);
   if (rc && last && group->valued) {
@@ -210,7 +210,12 @@ void aggregate_final(sqlite3_context *ctx) {
   struct group *group = sqlite3_aggregate_context(ctx, 0);
   if (!group) group = &none;
   struct session *session = ((struct slot *)sqlite3_user_data(ctx))->session;
-  if (!is_abandoned(session, group)) value(ctx, group, 1);
+  if (interrupt_pending(session->db)) {
+    /* SQLite looks a little later, and would take NULL for the value. */
+    sqlite3_result_error_code(ctx, SQLITE_INTERRUPT);
+  } else if (!has_error(session, group)) {
+    value(ctx, group, 1);
+  }
   session_enter(session);
   end(group);
   session_leave(session);

@@ -59,20 +59,32 @@ int calls_fail(sqlite3_context *ctx, struct function *function,
   return 0;
 }
 
-static void fail_empty(sqlite3_context *ctx, struct slot *slot) {
+void calls_no_function(sqlite3_context *ctx, struct slot *slot,
+                       const struct function *function) {
   struct session *session = slot->session;
   struct err err = {0};
-  registry_no_function(&session->registry, slot->name, &err);
+  if (function) {
+    err_set(&err, ERR_USAGE,
+            "python function %.255s has become %s function: prepare the "
+            "statement again",
+            slot->name,
+            function->spec.kind == FUNCTION_AGGREGATE ? "an aggregate"
+                                                      : "a scalar");
+  } else {
+    registry_no_function(&session->registry, slot->name, &err);
+  }
   error_log_add(&session->errors, slot->name, session->settings.mode, &err);
   errors_result(ctx, "", NULL, &err);
 }
 
-struct function *calls_function(sqlite3_context *ctx, struct slot *slot) {
-  if (statement_call(ctx, slot)) {
-    fail_empty(ctx, slot);
-    return NULL;
+struct function *calls_function(sqlite3_context *ctx, struct slot *slot,
+                                enum function_kind kind) {
+  struct function *function = NULL;
+  if (!statement_call(ctx, slot)) {
+    function = slot->function ? slot->function : slot->last;
+    assert(function);
+    if (function->spec.kind == kind) return function;
   }
-  struct function *function = slot->function ? slot->function : slot->last;
-  assert(function);
-  return function;
+  calls_no_function(ctx, slot, function);
+  return NULL;
 }

@@ -13,8 +13,13 @@ enum { CALLS_ARGS_MAX = 127 };
 enum engine_mode calls_mode(const struct function *function);
 
 /* The function that a call of the slot is for; NULL, and the error is SQLite's,
-** where the slot is empty. */
-struct function *calls_function(sqlite3_context *ctx, struct slot *slot);
+** where the slot is empty or has a function of another kind by now. */
+struct function *calls_function(sqlite3_context *ctx, struct slot *slot,
+                                enum function_kind kind);
+
+/* That error: what there is instead is `function`, or NULL. */
+void calls_no_function(sqlite3_context *ctx, struct slot *slot,
+                       const struct function *function);
 
 /* The arguments, borrowed; *nulls is 1 where one of them is NULL. Returns -1 for
 ** too few or too many of them, or no memory. */

@@ -42,7 +42,7 @@ static int may_retry(const struct function *function, const struct err *err) {
 void scalar_call(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   struct slot *slot = sqlite3_user_data(ctx);
   struct session *session = slot->session;
-  struct function *function = calls_function(ctx, slot);
+  struct function *function = calls_function(ctx, slot, FUNCTION_SCALAR);
   if (!function) return;
   struct err err = {0};
   enum engine_mode mode = calls_mode(function);

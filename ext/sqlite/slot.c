@@ -110,6 +110,11 @@ static void slot_destroy(void *arg) {
   session_unref(slot->session);
 }
 
+/* SQLite can be built without. */
+static int has_windows(void) {
+  return sqlite3_api->create_window_function != NULL;
+}
+
 int slot_bind(struct slot *slot, const struct function_spec *spec,
               slot_order order, struct err *err) {
   static const int flags =
@@ -127,10 +132,14 @@ int slot_bind(struct slot *slot, const struct function_spec *spec,
       spec->kind == FUNCTION_SCALAR
           ? sqlite3_create_function_v2(db, slot->name, slot->nargs, how, slot,
                                        scalar_call, NULL, NULL, slot_destroy)
-          : sqlite3_create_window_function(db, slot->name, slot->nargs, how,
+      : has_windows()
+          ? sqlite3_create_window_function(db, slot->name, slot->nargs, how,
                                            slot, aggregate_step,
                                            aggregate_final, aggregate_value,
-                                           aggregate_inverse, slot_destroy);
+                                           aggregate_inverse, slot_destroy)
+          : sqlite3_create_function_v2(db, slot->name, slot->nargs, how, slot,
+                                       NULL, aggregate_step, aggregate_final,
+                                       slot_destroy);
   if (rc == SQLITE_OK) {
     slot->shapes[encoding] = shape;
     return 0;

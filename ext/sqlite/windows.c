@@ -19,11 +19,29 @@ static int is_window(sqlite3_stmt *program, const char *name) {
   return !p4 || (!sqlite3_strnicmp(p4, name, (int)len) && p4[len] == '(');
 }
 
+/* Behind the comments and empty statements that a statement may begin with. */
+static const char *first_word(const char *sql) {
+  for (;;) {
+    sql += strspn(sql, " \t\r\n\f;");
+    const char *end = NULL;
+    if (!strncmp(sql, "--", 2)) {
+      end = strchr(sql, '\n');
+    } else if (!strncmp(sql, "/*", 2)) {
+      end = strstr(sql + 2, "*/");
+      if (end) end++;
+    } else {
+      return sql;
+    }
+    if (!end) return sql;
+    sql = end + 1;
+  }
+}
+
 /* 1 where the program of the statement uses the function in windows, or is not to
 ** be had. */
 static int has_windows(sqlite3 *db, sqlite3_stmt *running, const char *name) {
   const char *sql = sqlite3_sql(running);
-  char *text = sql ? sqlite3_mprintf("EXPLAIN %s", sql) : NULL;
+  char *text = sql ? sqlite3_mprintf("EXPLAIN %s", first_word(sql)) : NULL;
   sqlite3_stmt *program = NULL;
   int found = 0;
   int rc =

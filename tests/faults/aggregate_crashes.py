@@ -146,6 +146,19 @@ fault('a crash in __del__ of an accumulator that failed',
 
 # ---- forks ----
 
+NOTE = """
+from pyudf import udf
+@udf
+def note():
+    with open(os.environ["FAULT_FOLDER"] + "/notes", "a") as file: file.write("noted ")
+    time.sleep(0.1)  # for somebody else who does it too
+    return 1
+"""
+fault('a fork in __del__ of an accumulator, whose child returns',
+      source('accumulator', 'create_accumulator', 'return D([0])', DEL.format('os.fork()') + NOTE),
+      aggregate(), Gives('^10$'), after=lambda host: need(
+          [host.value('SELECT note()'), host.text('notes')] == ['1', 'noted '], 'the child served a call'))
+
 fault('a fork in accumulate, whose child returns', source(
     'accumulator', 'accumulate', '''
             child = os.fork()
