@@ -72,7 +72,24 @@ SELECT iata, parse_name(name) AS parsed FROM airport WHERE iata IN ('OSL', 'YHU'
 SELECT parse_name(name) ->> 'kind' AS kind, count(*) AS airports FROM airport GROUP BY 1 ORDER BY airports DESC LIMIT 3;
 
 .print
-.print 5. An exception ends the statement, or gives NULL if you say so. python_errors keeps it.
+.print 5. An aggregate function. Any of them is a window function too.
+.print
+SELECT python_define('
+  import statistics
+  from pyudf import udaf
+
+  @udaf(null_call=False)
+  def middle(values):
+      values = list(values)
+      return statistics.median(values) if values else None
+') AS defined;
+SELECT country, count(*) AS airports, middle(elevation) AS middle_elevation, max(elevation) AS highest FROM airport
+GROUP BY country HAVING airports >= 20 ORDER BY middle_elevation DESC LIMIT 3;
+SELECT iata, name, elevation, middle(elevation) OVER (ORDER BY lat ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS among_three
+FROM airport WHERE country = 'NP' ORDER BY lat LIMIT 3;
+
+.print
+.print 6. An exception ends the statement, or gives NULL if you say so. python_errors keeps it.
 .print
 SELECT python_define('initials', 'lambda s: "".join(word[0] for word in s.split(" "))') AS defined;
 UPDATE python_settings SET value = 'null' WHERE name = 'python_on_error';
@@ -80,12 +97,12 @@ SELECT iata, name, initials(name) AS initials FROM airport WHERE iata IN ('BFF',
 SELECT function, type, message, file, line FROM python_errors ORDER BY id DESC LIMIT 1;
 
 .print
-.print 6. Define it again, and it is another function from the next call on.
+.print 7. Define it again, and it is another function from the next call on.
 .print
 SELECT python_define('initials', 'lambda s: "".join(word[0] for word in s.split())') AS defined;
 SELECT iata, name, initials(name) AS initials FROM airport WHERE iata IN ('BFF', 'JFK', 'YBP') ORDER BY iata;
 
 .print
-.print 7. What there is, and what it has done.
+.print 8. What there is, and what it has done.
 .print
 SELECT name, arguments, calls, errors FROM python_functions;

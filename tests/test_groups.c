@@ -147,8 +147,9 @@ static void test_values(sqlite3 *db) {
   is(db, of(3, "SELECT pairs(i, i * 0.5, 'x' || i, NULL) FROM n"),
      "[(1, 0.5, 'x1', None), (2, 1.0, 'x2', None), (3, 1.5, 'x3', None)]");
   is(db, of(3, "SELECT pairs(i, i) FROM n WHERE 0"), "0");
-  is(db, of(3, "SELECT scaled(i), scaled(i, 2) FROM n"), "6|12");
-  is(db, of(3, "SELECT scaled(i), scaled(i, 2) FROM n WHERE 0"), "0|0");
+  is(db, of(3, "SELECT scaled(i) || '|' || scaled(i, 2) FROM n"), "6|12");
+  is(db, of(3, "SELECT scaled(i) || '|' || scaled(i, 2) FROM n WHERE 0"),
+     "0|0");
   is(db,
      of(100000,
         "SELECT count(*) FROM (SELECT lengths(i || '') FROM n "
