@@ -79,8 +79,12 @@ static void keep_late(struct group *group, struct err *err) {
   struct session *session = group->function->session;
   struct late *late = &session->late;
   error_log_add(&session->errors, group->function->spec.name, group->mode, err);
+  if (session->settings.on_error_null || !group->ctx) { /* it had no row */
+    err_clear(err);
+    return;
+  }
   err_take(&late->err, err);
-  late->ctx = session->settings.on_error_null ? NULL : group->ctx;
+  late->ctx = group->ctx;
   late->statement = group->statement;
 }
 
