@@ -100,9 +100,10 @@ static int check_call(struct worker *worker, struct err *err) {
   }
   if (worker->looks % LOOKS_ALIVE == 0 && check_alive(worker, err)) return -1;
   uint32_t read = ring_read_count(&worker->wire.out);
-  if (worker->alarm == SHM_ALARM_TIMEOUT && read != worker->read) {
-    worker->alarm =
-        SHM_ALARM_NONE; /* that row has ended; its group knows how */
+  /* A row that was told to end has ended, and its group says how. */
+  if (worker->posted && worker->alarm == SHM_ALARM_TIMEOUT &&
+      read != worker->read) {
+    worker->alarm = SHM_ALARM_NONE;
   }
   if (worker->alarm) {
     return had_grace(worker, now)

@@ -55,10 +55,7 @@ static int is_interrupted(struct server *server) {
 ** is. In a child that the function has forked: its end. */
 static void fail(struct server *server, struct server_group *group) {
   server_end_child(-1, &group->err);
-  if (server->alarm) {
-    group->err.code =
-        server->alarm == SHM_ALARM_TIMEOUT ? ERR_TIMEOUT : ERR_INTERRUPT;
-  }
+  server_name_alarm(server, &group->err);
   shm_broken_add(server->shm.control);
 }
 

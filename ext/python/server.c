@@ -49,6 +49,11 @@ static void reply_error(struct server *server, uint64_t seq, struct err *err) {
   err_clear(err);
 }
 
+void server_name_alarm(const struct server *server, struct err *err) {
+  if (!server->alarm) return;
+  err->code = server->alarm == SHM_ALARM_TIMEOUT ? ERR_TIMEOUT : ERR_INTERRUPT;
+}
+
 void server_reply(struct server *server, uint64_t seq, int rc,
                   const struct value *result, struct err *err) {
   server_end_child(rc, err);
@@ -59,6 +64,7 @@ void server_reply(struct server *server, uint64_t seq, int rc,
                  (unsigned long long)result->len);
   }
   if (rc) {
+    if (err->code == ERR_PYTHON) server_name_alarm(server, err);
     reply_error(server, seq, err);
     return;
   }

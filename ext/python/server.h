@@ -59,6 +59,9 @@ char *server_read_text(struct server *server, uint64_t len, struct err *err);
 int server_failed(struct server *server, const struct callable *callable,
                   struct err *err);
 
+/* Where the host had an exception raised: the error is told as what it is. */
+void server_name_alarm(const struct server *server, struct err *err);
+
 /* The result, or what went wrong (rc -1); in a child that a function has forked,
 ** its end. */
 void server_reply(struct server *server, uint64_t seq, int rc,
