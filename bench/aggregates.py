@@ -12,7 +12,6 @@ Over two workers (parallel=True) a step should take half the time; in thread mod
 it does not.
 """
 
-import os
 import statistics
 import sys
 
@@ -20,8 +19,6 @@ from peers import HERE
 
 PEERS = ['C', 'thread', 'process', 'CPython', 'APSW']
 OURS = ['thread', 'process']
-BODIES = os.path.join(HERE, 'bodies.py')
-SPREAD = os.path.join(HERE, 'spread.py')
 
 GROUP = 'SELECT {}(x) FROM agg'
 GROUPS = 'SELECT count(v) FROM (SELECT {}(x) AS v FROM agg GROUP BY i)'
@@ -53,8 +50,9 @@ def start(bench, name, rows):
         peer = bench.start_host()
     elif name in OURS:
         peer = bench.start_mode(name)
-        peer.time('run', f"SELECT python_import('{BODIES}')")
-        peer.time('run', f"SELECT python_import('{SPREAD}')")
+        peer.time('run', f"PRAGMA python_path = '{HERE}'")
+        peer.time('run', "SELECT python_import('bodies')")
+        peer.time('run', "SELECT python_import('spread')")
         peer.time('run', 'PRAGMA python_workers = 2')
     else:
         peer = bench.start_apsw() if name == 'APSW' else bench.start_cpython()

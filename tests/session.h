@@ -96,6 +96,16 @@ static inline int shell(const char *command) {
   return status;
 }
 
+/* A fault test under the thread sanitizer, which says so. */
+static inline int too_slow_here(void) {
+  const char *sanitizer = getenv("PYUDF_SANITIZER");
+  if (!sanitizer || strcmp(sanitizer, "thread")) return 0;
+  printf(
+      "1..0 # SKIP the thread sanitizer is too slow for it: see "
+      "check-soak\n");
+  return 1;
+}
+
 static inline int load(sqlite3 *db) {
   char *message = NULL;
   sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);

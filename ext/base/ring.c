@@ -127,9 +127,9 @@ static int look(struct ring *ring, const struct ring_wait *wait, int glanced,
 }
 
 /* Waits for the goal; *now is then the other's count, and may be what it was where
-** the peer is broken. `asleep` makes the other side
-** ring: set before the last look at the count, with a full fence in between that
-** pairs with the one in ring_publish() and ring_wake_writer(). */
+** the peer is broken. `asleep` makes the other side ring: set before the last look
+** at the count, with a full fence in between that pairs with the one in
+** ring_publish() and ring_wake_writer(). */
 static int wait_goal(struct ring *ring, const struct goal *goal,
                      struct ring_sleeper *sleeper, const struct ring_wait *wait,
                      uint32_t *now, struct err *err) {

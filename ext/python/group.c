@@ -111,7 +111,6 @@ static int state_make(struct runtime_group *group) {
     group->step = aggregate->step;
     Py_XINCREF(aggregate->inverse);
     group->inverse = aggregate->inverse;
-    return 0;
   }
   return 0;
 }

@@ -15,8 +15,8 @@ from types import FunctionType
 
 from ._errors import UsageError
 from ._signature import is_coroutine, is_generator, signature
-from ._udaf import AggregateFunction
-from ._udf import DEFAULT, target
+from ._udaf import PYFLINKS, own
+from ._udf import DEFAULT, has, target
 
 _ACCUMULATOR, _OBJECT, _ROWS = range(3)  # enum aggregate_form
 _MERGE = 5  # where a form has it
@@ -24,14 +24,9 @@ _MERGE = 5  # where a form has it
 
 def is_aggregate(obj):
     """True for a class or an instance that has what an aggregate has."""
-    names = ('create_accumulator', 'accumulate', 'get_value')
-    if isinstance(obj, type) and _has(obj, 'step', 'finalize'):
+    if isinstance(obj, type) and has(obj, 'step', 'finalize'):
         return True
-    return _has(obj, *names)
-
-
-def _has(obj, *names):
-    return all(callable(getattr(obj, name, None)) for name in names)
+    return has(obj, *PYFLINKS)
 
 
 class Aggregate:
@@ -52,7 +47,7 @@ def aggregate_of(name, obj, spec):
     Raises UsageError for one that SQL cannot call.
     """
     obj = target(obj)
-    if isinstance(obj, type) and _has(obj, 'step', 'finalize'):
+    if isinstance(obj, type) and has(obj, 'step', 'finalize'):
         found = _of_class(name, obj, spec)
     elif is_aggregate(obj):
         found = _of_accumulator(name, obj() if isinstance(obj, type) else obj,
@@ -105,11 +100,11 @@ def _of_class(name, cls, spec):
     _check_methods(name, cls)
     found = Aggregate()
     found.place = cls.step
-    inverse, value = _has(cls, 'inverse'), _has(cls, 'value')
+    inverse, value = has(cls, 'inverse'), has(cls, 'value')
     bound = isinstance(_found_in(cls, 'step'), (staticmethod, classmethod))
     found.inverse = inverse and value
     found.form = (_OBJECT, cls, None, inverse or None, value or None,
-                  _has(cls, 'merge') or None)
+                  has(cls, 'merge') or None)
     found.how = signature(name, cls.step, spec,
                           skip=0 if bound else 1)
     found.how.result = found.how.result or _result(name, cls.finalize, spec)
@@ -117,11 +112,10 @@ def _of_class(name, cls, spec):
 
 
 def _of_accumulator(name, obj, spec):
-    for method in ('create_accumulator', 'accumulate', 'get_value', 'retract',
-                   'merge'):
+    for method in (*PYFLINKS, 'retract', 'merge'):
         _check_plain(name, f'its {method}()', getattr(obj, method, None))
     found = Aggregate()
-    retract, merge = _own(obj, 'retract'), _own(obj, 'merge')
+    retract, merge = own(obj, 'retract'), own(obj, 'merge')
     found.place = obj.accumulate
     found.inverse = retract is not None
     found.form = (_ACCUMULATOR, obj.create_accumulator, obj.accumulate, retract,
@@ -129,13 +123,6 @@ def _of_accumulator(name, obj, spec):
     found.how = signature(name, obj.accumulate, spec, skip=1)
     found.how.result = found.how.result or _result(name, obj.get_value, spec)
     return found
-
-
-def _own(obj, name):
-    """A method that AggregateFunction has only to be left out, or None."""
-    method = getattr(obj, name, None)
-    left_out = getattr(AggregateFunction, name)
-    return None if getattr(method, '__func__', None) is left_out else method
 
 
 def _result(name, method, spec):

@@ -2,7 +2,7 @@
 
 import sys
 
-from ._udf import (UserDefinedFunction, declared, mark, target)
+from ._udf import UserDefinedFunction, declared, has, mark, target
 
 
 class AggregateFunction:
@@ -54,15 +54,15 @@ class AggregateFunction:
         raise NotImplementedError(f'{type(self).__name__}.get_value')
 
 
-_PYFLINKS = 'create_accumulator', 'accumulate', 'get_value'
+PYFLINKS = 'create_accumulator', 'accumulate', 'get_value'
 BATCHES = ('general', 'list', 'numpy', 'pandas')
 
 
 def lacks(cls):
     """'step() but no finalize()' of a class that is almost an aggregate, else
     None."""
-    for names in ('step', 'finalize'), _PYFLINKS:
-        there = [n for n in names if callable(_own(cls, n))]
+    for names in ('step', 'finalize'), PYFLINKS:
+        there = [n for n in names if callable(own(cls, n))]
         gone = [n for n in names if n not in there]
         if there and gone:
             return (' and '.join(f'{n}()' for n in there) + ' but no '
@@ -70,10 +70,12 @@ def lacks(cls):
     return None
 
 
-def _own(cls, name):
-    """What it has beside AggregateFunction, whose methods only raise."""
-    method = getattr(cls, name, None)
-    return None if method is getattr(AggregateFunction, name, ()) else method
+def own(obj, name):
+    """A method of a class or an instance, None where AggregateFunction has it
+    only to be left out."""
+    method = getattr(obj, name, None)
+    left_out = getattr(AggregateFunction, name, None)
+    return None if getattr(method, '__func__', method) is left_out else method
 
 
 def udaf(f=None, input_types=None, result_type=None, deterministic=False,
@@ -140,7 +142,6 @@ def _check_class(cls, scope):
     if lack:
         raise TypeError(f'udaf: class {cls.__name__} has {lack}')
     if (cls.__module__ == scope.get('__name__')
-            and not callable(getattr(cls, 'step', None))
-            and not callable(getattr(cls, 'accumulate', None))):
+            and not has(cls, 'step') and not has(cls, 'accumulate')):
         raise TypeError(f'udaf: class {cls.__name__} has neither step() and '
                         'finalize(), nor is it an AggregateFunction')

@@ -162,13 +162,17 @@ def _input_texts(types, decorator):
     return [type_text(t, f'{decorator}: input_types') for t in types]
 
 
+def has(obj, *names):
+    """True where all these are methods of a class or an instance."""
+    return all(callable(getattr(obj, name, None)) for name in names)
+
+
 def _mark_scalar(function, spec, scope, copy):
     if isinstance(function, type) and issubclass(function, ScalarFunction):
         function = function()
     if isinstance(function, UserDefinedFunction):
         function = function.__wrapped__
-    if isinstance(function, type) and all(
-            callable(getattr(function, n, None)) for n in ('step', 'finalize')):
+    if isinstance(function, type) and has(function, 'step', 'finalize'):
         raise TypeError(f'udf: class {function.__name__} has step() and '
                         'finalize(): an aggregate function, for udaf')
     if not isinstance(function, ScalarFunction) and not callable(function):

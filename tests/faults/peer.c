@@ -292,13 +292,7 @@ int main(int argc, char **argv) {
   snprintf(path, sizeof path, "%s/pyudf.so", build ? build : ".");
   extension = path;
   mode = "process";
-  const char *sanitizer = getenv("PYUDF_SANITIZER");
-  if (sanitizer && !strcmp(sanitizer, "thread")) {
-    printf(
-        "1..0 # SKIP the thread sanitizer is too slow for it: see "
-        "check-soak\n");
-    return 0;
-  }
+  if (too_slow_here()) return 0;
   if (!getenv("PYUDF_PYTHON") || !mkdtemp(folder)) return 1;
   signal(SIGALRM, hangs);
   write_wrapper();
