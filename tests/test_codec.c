@@ -107,7 +107,11 @@ static void test_manifest(void) {
         value_text("s"),
         value_text("str"),
         value_text("mod"),
-        value_text("f.py:3")};
+        value_text("f.py:3"),
+        value_text("s\n*rest"),
+        value_text("a\tINTEGER\nb\t"),
+        value_text("a\tASC"),
+        value_integer(25)};
     for (int j = 0; j < MANIFEST_FIELDS; j++) codec_add(&buf, &row[j]);
   }
   struct manifest *manifest = NULL;
@@ -115,7 +119,11 @@ static void test_manifest(void) {
   ok(!manifest_decode(buf.data, buf.len, &manifest, &err) &&
          manifest->count == 2 && !strcmp(manifest->functions[1].name, "two") &&
          manifest->functions[1].max_args == -1 &&
-         !strcmp(manifest->functions[0].source, "f.py:3"),
+         !strcmp(manifest->functions[0].source, "f.py:3") &&
+         !strcmp(manifest->functions[1].parameters, "s\n*rest") &&
+         !strcmp(manifest->functions[1].columns, "a\tINTEGER\nb\t") &&
+         !strcmp(manifest->functions[1].ordered_by, "a\tASC") &&
+         manifest->functions[1].row_estimate == 25,
      "a manifest comes back");
   char *names = manifest_names(manifest);
   ok(names && !strcmp(names, "one\ntwo"), "its names, one a line");

@@ -67,6 +67,10 @@ static const struct {
     {VALUE_TEXT, 0, 0},
     {VALUE_TEXT, 0, 0},
     {VALUE_TEXT, 0, 0},
+    {VALUE_TEXT, 0, 0},
+    {VALUE_TEXT, 0, 0},
+    {VALUE_TEXT, 0, 0},
+    {VALUE_INTEGER, 0, UINT32_MAX},
 };
 
 static int unreadable(struct err *err) {
@@ -92,12 +96,15 @@ static int field_decode(struct codec_reader *reader, int i, struct value *value,
   return strlen(*text) == value->len ? 0 : unreadable(err);
 }
 
-static void spec_fini(struct function_spec *spec) {
+void function_spec_fini(struct function_spec *spec) {
   free(spec->name);
   free(spec->arguments);
   free(spec->result);
   free(spec->module);
   free(spec->source);
+  free(spec->parameters);
+  free(spec->columns);
+  free(spec->ordered_by);
 }
 
 /* One row. */
@@ -114,9 +121,12 @@ static int spec_decode(struct codec_reader *reader, struct function_spec *spec,
                                  .arguments = texts[7],
                                  .result = texts[8],
                                  .module = texts[9],
-                                 .source = texts[10]};
+                                 .source = texts[10],
+                                 .parameters = texts[11],
+                                 .columns = texts[12],
+                                 .ordered_by = texts[13]};
   if (rc) {
-    spec_fini(spec);
+    function_spec_fini(spec);
     return -1;
   }
   spec->kind = (uint32_t)v[1].integer;
@@ -125,6 +135,7 @@ static int spec_decode(struct codec_reader *reader, struct function_spec *spec,
   spec->timeout_ms = (uint32_t)v[4].integer;
   spec->min_args = (int32_t)v[5].integer;
   spec->max_args = (int32_t)v[6].integer;
+  spec->row_estimate = (uint32_t)v[14].integer;
   return 0;
 }
 
@@ -161,7 +172,7 @@ int manifest_decode(const void *data, uint64_t len, struct manifest **out,
 void manifest_free(struct manifest *manifest) {
   if (!manifest) return;
   for (uint32_t i = 0; i < manifest->count; i++) {
-    spec_fini(&manifest->functions[i]);
+    function_spec_fini(&manifest->functions[i]);
   }
   free(manifest->functions);
   free(manifest);

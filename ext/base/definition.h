@@ -59,7 +59,9 @@ enum function_flag {
   FUNCTION_INNOCUOUS = 4,
   FUNCTION_NULL_CALL = 8, /* called with NULLs too; else NULL in, NULL out */
   FUNCTION_INVERSE = 16,  /* an aggregate that takes rows away one by one */
-  FUNCTION_PARALLEL = 32  /* one whose rows are dealt to several workers */
+  FUNCTION_PARALLEL = 32, /* one whose rows are dealt to several workers */
+  FUNCTION_BATCH = 64, /* a scalar one that gets columns: of one row, or more */
+  FUNCTION_ASYNC = 128 /* one that awaits: several rows at once in a map */
 };
 
 enum function_mode {
@@ -81,6 +83,11 @@ struct function_spec {
   char *result;     /* for humans: "str", or "" */
   char *module;     /* __module__ of the callable */
   char *source;     /* "slug.py:12", or "" */
+  char *parameters; /* their names, one a line; "*name" takes the rest */
+  char *columns;    /* of the result, "name\tTYPE" a line; "": one value */
+  char *
+      ordered_by; /* the columns its rows come ordered by, "name\tASC" a line */
+  uint32_t row_estimate; /* rows of a call; 0: not said */
 };
 
 struct manifest {
@@ -90,13 +97,16 @@ struct manifest {
 
 /* Manifests travel as MANIFEST_FIELDS values a function, in the order of struct
 ** function_spec, one after the other (codec.h). */
-enum { MANIFEST_FIELDS = 11, MANIFEST_MAX = 10000 /* functions */ };
+enum { MANIFEST_FIELDS = 15, MANIFEST_MAX = 10000 /* functions */ };
 
 /* Whatever the bytes are. ERR_SYSTEM where they are no manifest. They may change
 ** meanwhile: each is looked at once. */
 int manifest_decode(const void *data, uint64_t len, struct manifest **manifest,
                     struct err *err);
 void manifest_free(struct manifest *manifest);
+
+/* Frees the strings. */
+void function_spec_fini(struct function_spec *spec);
 
 /* The names, one a line: what definition.expect holds. New (malloc). */
 char *manifest_names(const struct manifest *manifest);

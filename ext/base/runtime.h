@@ -15,12 +15,13 @@
 
 #include <stdint.h>
 
+#include "batch.h"
 #include "buf.h"
 #include "definition.h"
 #include "err.h"
 #include "value.h"
 
-enum { RUNTIME_ABI = 5 }; /* grows with every change to this file */
+enum { RUNTIME_ABI = 6 }; /* grows with every change to this file */
 
 enum runtime_raise {
   RUNTIME_RAISE_NOTHING = 0,
@@ -33,6 +34,9 @@ struct runtime_space;
 
 /* One group of an aggregate function: its state. */
 struct runtime_group;
+
+/* One call of a table function: what its rows come from. */
+struct runtime_rows;
 
 struct runtime {
   uint32_t abi;
@@ -105,6 +109,33 @@ struct runtime {
 
   /* NULL-safe. */
   void (*group_free)(struct runtime_group *group);
+
+  /* Calls a table function. `used`: a bit for each column that will be looked at
+  ** (the last one for all from there on); the others come as NULL. NULL and err
+  ** set on failure. It outlives its definition. */
+  struct runtime_rows *(*rows_new)(struct runtime_space *space,
+                                   uint32_t definition_id, uint32_t index,
+                                   const struct value *argv, uint32_t argc,
+                                   uint64_t used, struct err *err);
+
+  /* The next row, one value a column, held until the next call for these rows.
+  ** Returns 1, 0 at the end, or -1; after both there is no other. */
+  int (*rows_next)(struct runtime_space *space, struct runtime_rows *rows,
+                   struct value *values, struct err *err);
+
+  /* Ends it: a generator that is not at its end is closed. An exception that this
+  ** raises is -1. NULL-safe. */
+  int (*rows_free)(struct runtime_space *space, struct runtime_rows *rows,
+                   struct err *err);
+
+  /* Runs a function for every row of a batch. Appends to `out`, row by row, the
+  ** values of its columns (of a table function's: first how many rows, as an
+  ** INTEGER, then these). *done: rows whose values are there. On failure that is
+  ** the number of the row that failed; 0 of a batch function, of which all did. */
+  int (*map)(struct runtime_space *space, uint32_t definition_id,
+             uint32_t index, const struct batch *in,
+             const struct batch_options *options, struct buf *out,
+             uint32_t *done, struct err *err);
 
   /* 1 where an exception may be raised in the thread that Python knows as
   ** `thread` (Linux: its pthread_t); 0: to be tried again. May leave the GIL

@@ -18,6 +18,7 @@
 #include "forkserver.h"
 #include "gil.h"
 #include "group.h"
+#include "map.h"
 #include "py.h"
 #include "serve.h"
 
@@ -160,6 +161,7 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
       .group_part = group_part,
       .group_merge = group_merge,
       .group_free = group_free,
+      .map = map_batch,
       .may_raise = gil_may_raise,
       .raise = gil_raise,
       .release = call_release,

@@ -16,7 +16,7 @@ _KINDS = {'scalar': 0, 'aggregate': 1}  # enum function_kind
 _DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL, _INVERSE = 1, 2, 4, 8, 16
 _PARALLEL = 32
 
-NAME, MIN, MAX, FUNCTION = 0, 5, 6, 11  # define.c has ROW_FUNCTION
+NAME, MIN, MAX, FUNCTION = 0, 5, 6, 15  # define.c has ROW_FUNCTION
 _NAME_MAX = 255  # bytes; SQLite's limit
 
 
@@ -46,7 +46,8 @@ def row_of(definition, found):
     return (name, _KINDS[spec.kind], flags, spec.mode, spec.timeout,
             how.min, how.max,
             _utf8(how.arguments), _utf8(how.result), _utf8(module),
-            _utf8(_where(place)), found.object, how.codes, form)
+            _utf8(_where(place)), _utf8(how.parameters), '', '', 0,
+            found.object, how.codes, form)
 
 
 def check_text(text, what):

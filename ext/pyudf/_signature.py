@@ -23,10 +23,11 @@ _CO_ASYNC_GENERATOR = 0x200
 
 
 class Signature:
-    """min, max (-1: any number), arguments and result as text, and codes: a
-    byte for each argument there may be."""
+    """min, max (-1: any number), arguments and result as text, parameters (a name
+    a line, '*name' takes the rest), and codes: a byte for each argument there may
+    be."""
 
-    __slots__ = ('min', 'max', 'arguments', 'result', 'codes')
+    __slots__ = ('min', 'max', 'arguments', 'result', 'parameters', 'codes')
 
 
 def code_flags(function):
@@ -84,6 +85,8 @@ def signature(name, function, spec, skip=0, lenient=False):
     result.arguments = ', '.join(_parameter_text(p) for p in parameters
                                  if p[1] != _KEYWORDS)
     result.result = spec.result_type or _annotation_text(returns)
+    result.parameters = '\n'.join([p[0] for p in positional]
+                                  + ['*' + p[0] for p in rest])
     result.codes = _codes(function, positional, rest, types)
     return result
 

@@ -54,11 +54,7 @@ void function_unref(struct function *function) {
   if (!function || --function->refs) return;
   registry_remove(&function->session->registry, function);
   program_unref(&function->session->program, function->item);
-  free(function->spec.name);
-  free(function->spec.arguments);
-  free(function->spec.result);
-  free(function->spec.module);
-  free(function->spec.source);
+  function_spec_fini(&function->spec);
   free(function);
 }
 

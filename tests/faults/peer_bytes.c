@@ -79,10 +79,11 @@ static struct buf rows_new(int rows) {
   for (int i = 0; i < rows; i++) {
     snprintf(name, sizeof name, "function_%d_%0*d", i, 1 + i % 7 * 30, i);
     const struct value row[MANIFEST_FIELDS] = {
-        value_text(name), value_integer(0),  value_integer(2),
-        value_integer(0), value_integer(0),  value_integer(i % 3),
-        value_integer(5), value_text("a"),   value_text(""),
-        value_text("m"),  value_text("s:1"),
+        value_text(name),      value_integer(0),  value_integer(2),
+        value_integer(0),      value_integer(0),  value_integer(i % 3),
+        value_integer(5),      value_text("a"),   value_text(""),
+        value_text("m"),       value_text("s:1"), value_text("a"),
+        value_text("c\tTEXT"), value_text(""),    value_integer(i),
     };
     for (int j = 0; j < MANIFEST_FIELDS; j++) codec_add(&buf, &row[j]);
   }
@@ -101,8 +102,9 @@ static int sound(const uint8_t *at, size_t len, int *good) {
     const struct function_spec *spec = &manifest->functions[i];
     fine = strlen(spec->name) <= AREA && strlen(spec->arguments) <= AREA &&
            strlen(spec->result) <= AREA && strlen(spec->module) <= AREA &&
-           strlen(spec->source) <= AREA && spec->max_args >= -1 &&
-           spec->mode <= FUNCTION_THREAD;
+           strlen(spec->source) <= AREA && strlen(spec->parameters) <= AREA &&
+           strlen(spec->columns) <= AREA && strlen(spec->ordered_by) <= AREA &&
+           spec->max_args >= -1 && spec->mode <= FUNCTION_THREAD;
   }
   if (!rc) {
     *good += 1;

@@ -129,7 +129,8 @@ def row(label=b'f', kind=0, flags=10, mode=0, timeout=0, least=0, most=-1):
                      *(value(INTEGER, x)
                        for x in (kind, flags, mode, timeout, least, most)),
                      value(TEXT, b'*a'), value(TEXT, b''), value(TEXT, b'm'),
-                     value(TEXT, b's:1')])
+                     value(TEXT, b's:1'), value(TEXT, b'*a'), value(TEXT, b''),
+                     value(TEXT, b''), value(INTEGER, 0)])
 
 
 # ---- The worker ---------------------------------------------------------------
@@ -702,9 +703,9 @@ def manifest(make):
 
 for _name, _data in {
         'cut': lambda: row()[:-1],
-        'cut_field': lambda: row()[:-24],
+        'cut_field': lambda: row()[:-16],
         'random': lambda: garbage(0),
-        'types': lambda: value(INTEGER, 1) * 11,
+        'types': lambda: value(INTEGER, 1) * 15,
         'empty_name': lambda: row(b''),
         'nul_name': lambda: row(b'f\0g'),
         'not_utf8_name': lambda: row(b'f\xff'),
