@@ -107,6 +107,12 @@ static inline uint32_t ring_pending(const struct ring *ring) {
   return ring->pos - ring->told;
 }
 
+/* Writer: 1 where the reader sleeps until more comes, as far as is known. */
+static inline int ring_is_awaited(const struct ring *ring) {
+  return atomic_load_explicit(&ring->shared->reader.asleep,
+                              memory_order_relaxed) != 0;
+}
+
 /* Writer: the bytes that the reader has read, ever (modulo 2^32). */
 uint32_t ring_read_count(const struct ring *ring);
 

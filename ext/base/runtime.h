@@ -19,6 +19,7 @@
 #include "buf.h"
 #include "definition.h"
 #include "err.h"
+#include "tablecall.h"
 #include "value.h"
 
 enum { RUNTIME_ABI = 6 }; /* grows with every change to this file */
@@ -110,16 +111,16 @@ struct runtime {
   /* NULL-safe. */
   void (*group_free)(struct runtime_group *group);
 
-  /* Calls a table function. `used`: a bit for each column that will be looked at
-  ** (the last one for all from there on); the others come as NULL. NULL and err
-  ** set on failure. It outlives its definition. */
+  /* Calls a table function. NULL and err set on failure. It outlives its
+  ** definition. */
   struct runtime_rows *(*rows_new)(struct runtime_space *space,
                                    uint32_t definition_id, uint32_t index,
-                                   const struct value *argv, uint32_t argc,
-                                   uint64_t used, struct err *err);
+                                   const struct tablecall *call,
+                                   struct err *err);
 
-  /* The next row, one value a column, held until the next call for these rows.
-  ** Returns 1, 0 at the end, or -1; after both there is no other. */
+  /* The next row, one value a column, held until the next call for these rows;
+  ** what is not used comes as NULL. Returns 1, 0 at the end, or -1; after both there
+  ** is no other. */
   int (*rows_next)(struct runtime_space *space, struct runtime_rows *rows,
                    struct value *values, struct err *err);
 

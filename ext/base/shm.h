@@ -40,7 +40,8 @@ struct shm_control {
 enum shm_alarm {
   SHM_ALARM_NONE = 0,
   SHM_ALARM_TIMEOUT = 1,
-  SHM_ALARM_INTERRUPT = 2
+  SHM_ALARM_INTERRUPT = 2,
+  SHM_ALARM_STOP = 3 /* nobody wants its rows */
 };
 
 enum shm_side { SHM_HOST, SHM_WORKER };

@@ -21,12 +21,20 @@
 **   WIRE_PART    a group                                WIRE_RESULT its state
 **   WIRE_MERGE   a group, another's state               none
 **   WIRE_FREE    a group                                none
+**   WIRE_ROWS    a number, b rows; definition, index, used and given (two) of
+**                struct tablecall, arguments             rows, WIRE_RESULT 0 or 1
+**   WIRE_NEXT    a number, b rows                        the same
+**   WIRE_CLOSE   a number                                WIRE_RESULT NULL
 **   WIRE_QUIT                                           none: the worker exits
 **   any of these that fails                             WIRE_ERROR wire_put_err
 **
 ** The first thing that fails for a group is kept, and is the reply to whatever
 ** asks for one; no later row of the group is run. What has no reply carries the
 ** seq of the next request that has.
+**
+** Rows are messages too: WIRE_ROW, a value a column. At most as many come as were
+** asked for; 1 says that there are more to be had, 0, as an error, that the number is
+** free again.
 **
 ** A reply carries the seq of what it answers. The host copies every length once
 ** and checks it; a worker that sends nonsense is a dead worker.
@@ -58,8 +66,14 @@ enum wire_type {
   WIRE_PART = 14,
   WIRE_MERGE = 15,
   WIRE_RESULT = 16,
-  WIRE_ERROR = 17
+  WIRE_ERROR = 17,
+  WIRE_ROWS = 18,
+  WIRE_NEXT = 19,
+  WIRE_CLOSE = 20,
+  WIRE_ROW = 21
 };
+
+enum { WIRE_ROWS_FIELDS = 5 }; /* before the arguments */
 
 struct wire_head {
   uint32_t type; /* enum wire_type */

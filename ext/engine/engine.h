@@ -16,6 +16,7 @@
 
 #include "../base/definition.h"
 #include "../base/err.h"
+#include "../base/tablecall.h"
 #include "../base/value.h"
 
 enum engine_mode { ENGINE_PROCESS = 0, ENGINE_THREAD = 1 };
@@ -74,6 +75,9 @@ struct engine_function {
 /* A group of an aggregate function, as an engine keeps it. */
 struct engine_group;
 
+/* A call of a table function, as an engine keeps it. */
+struct engine_rows;
+
 struct engine_ops {
   void (*close)(struct engine *engine);
   int (*define)(struct engine *engine, const struct definition *definition,
@@ -109,6 +113,17 @@ struct engine_ops {
   void (*group_free)(struct engine *engine,
                      const struct engine_function *function,
                      struct engine_group *group);
+  struct engine_rows *(*rows_open)(struct engine *engine,
+                                   const struct engine_function *function,
+                                   const struct tablecall *call,
+                                   uint32_t columns, struct err *err);
+  int (*rows_next)(struct engine *engine,
+                   const struct engine_function *function,
+                   struct engine_rows *rows, const struct value **values,
+                   struct err *err);
+  int (*rows_close)(struct engine *engine,
+                    const struct engine_function *function,
+                    struct engine_rows *rows, struct err *err);
   void (*release)(struct engine *engine);
   void (*statement_end)(struct engine *engine);
 };
@@ -230,6 +245,33 @@ static inline void engine_group_free(struct engine *engine,
                                      const struct engine_function *function,
                                      struct engine_group *group) {
   if (group) engine->ops->group_free(engine, function, group);
+}
+
+/* Calls a table function that is in the program and has so many columns. For
+** engine_rows_close(), while the engine is open; the calls below get the same
+** function. An error of the call's may come with its first row. */
+static inline struct engine_rows *engine_rows_open(
+    struct engine *engine, const struct engine_function *function,
+    const struct tablecall *call, uint32_t columns, struct err *err) {
+  return engine->ops->rows_open(engine, function, call, columns, err);
+}
+
+/* The next row: 1, and *values are its columns', borrowed until the next call for
+** these rows; 0 at the end; -1. Nothing comes after these two. */
+static inline int engine_rows_next(struct engine *engine,
+                                   const struct engine_function *function,
+                                   struct engine_rows *rows,
+                                   const struct value **values,
+                                   struct err *err) {
+  return engine->ops->rows_next(engine, function, rows, values, err);
+}
+
+/* Ends the call: a generator that is not at its end is closed now. What that
+** raises is -1. NULL-safe. */
+static inline int engine_rows_close(struct engine *engine,
+                                    const struct engine_function *function,
+                                    struct engine_rows *rows, struct err *err) {
+  return rows ? engine->ops->rows_close(engine, function, rows, err) : 0;
 }
 
 /* Lets go of a VALUE_HELD result: to be called once it has been copied, before

@@ -19,8 +19,8 @@ struct thread {
   struct runtime_space *space;
   uint64_t settings_epoch; /* of the settings the space was made with */
   struct replay replay;
-  uint32_t calls;  /* under way in this session */
-  uint32_t groups; /* that there are */
+  uint32_t calls; /* under way in this session */
+  uint32_t open;  /* groups and calls of table functions that there are */
   struct watch watch;
 };
 
@@ -72,7 +72,7 @@ static __attribute__((noinline)) int make_ready(struct thread *thread,
   const struct engine_host *host = thread->engine.host;
   /* Not under the feet of a call that changed a setting, or of open groups. */
   if (thread->space && thread->settings_epoch != host->settings->epoch &&
-      thread->calls == 1 && !thread->groups) {
+      thread->calls == 1 && !thread->open) {
     thread->runtime->space_free(thread->space);
     thread->space = NULL;
   }
@@ -263,7 +263,7 @@ static struct engine_group *thread_group_new(
                                        function->index, windowed, argc, err);
     if (!group) rc = -1;
   }
-  if (group) thread->groups++;
+  if (group) thread->open++;
   finish(thread, rc, &none, err);
   return (struct engine_group *)group;
 }
@@ -334,11 +334,92 @@ static void thread_group_free(struct engine *engine,
   struct value none = value_null();
   /* What frees a state may be Python code too. */
   uint32_t timeout_ms = engine_timeout(engine, function->timeout_ms);
-  thread->groups--;
+  thread->open--;
   if (enter(thread, NULL)) return;
   if (!thread->calls++) watch_begin(&thread->watch, timeout_ms);
   thread->runtime->group_free(runtime_group(group));
   finish(thread, 0, &none, NULL);
+}
+
+/* A call of a table function: the runtime's, and its row. */
+struct thread_rows {
+  struct runtime_rows *rows;
+  struct value values[];
+};
+
+static struct thread_rows *rows_of(struct engine_rows *rows) {
+  return (struct thread_rows *)rows;
+}
+
+static struct engine_rows *thread_rows_open(
+    struct engine *engine, const struct engine_function *function,
+    const struct tablecall *call, uint32_t columns, struct err *err) {
+  struct thread *thread = thread_of(engine);
+  struct value none = value_null();
+  struct thread_rows *rows =
+      malloc(sizeof *rows + columns * sizeof(struct value));
+  if (!rows) {
+    err_nomem(err);
+    return NULL;
+  }
+  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  if (rc != -2) {
+    if (!rc) {
+      rc = replay_check(&thread->replay, engine->host->program,
+                        function->definition_id, make_again, thread, err);
+    }
+    if (!rc) {
+      rows->rows = thread->runtime->rows_new(
+          thread->space, function->definition_id, function->index, call, err);
+      if (rows->rows) {
+        thread->open++;
+      } else {
+        rc = -1;
+      }
+    }
+    rc = finish(thread, rc, &none, err);
+  }
+  if (!rc) return (struct engine_rows *)rows;
+  free(rows);
+  return NULL;
+}
+
+/* The row's bytes are held by the runtime, whoever has the GIL. */
+static int thread_rows_next(struct engine *engine,
+                            const struct engine_function *function,
+                            struct engine_rows *base,
+                            const struct value **values, struct err *err) {
+  struct thread *thread = thread_of(engine);
+  struct thread_rows *rows = rows_of(base);
+  struct value none = value_null();
+  int got = 0;
+  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  if (rc == -2) return -1;
+  if (!rc) {
+    got = thread->runtime->rows_next(thread->space, rows->rows, rows->values,
+                                     err);
+    rc = got < 0 ? -1 : 0;
+  }
+  *values = rows->values;
+  return finish(thread, rc, &none, err) ? -1 : got;
+}
+
+static int thread_rows_close(struct engine *engine,
+                             const struct engine_function *function,
+                             struct engine_rows *base, struct err *err) {
+  struct thread *thread = thread_of(engine);
+  struct thread_rows *rows = rows_of(base);
+  struct value none = value_null();
+  uint32_t timeout_ms = engine_timeout(engine, function->timeout_ms);
+  int rc = -1;
+  thread->open--;
+  if (!enter(thread, err)) {
+    if (!thread->calls++) watch_begin(&thread->watch, timeout_ms);
+    rc = thread->runtime->rows_free(thread->space, rows->rows, err);
+    rc = finish(thread, rc, &none, err);
+  }
+  free(rows);
+  return rc;
 }
 
 static void thread_release(struct engine *engine) {
@@ -360,6 +441,9 @@ static const struct engine_ops thread_ops = {
     .group_part = thread_group_part,
     .group_merge = thread_group_merge,
     .group_free = thread_group_free,
+    .rows_open = thread_rows_open,
+    .rows_next = thread_rows_next,
+    .rows_close = thread_rows_close,
     .release = thread_release,
     .statement_end = thread_statement_end,
 };

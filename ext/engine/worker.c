@@ -19,7 +19,8 @@
 enum {
   GRACE_MS = 50,        /* for a call that was told to end, to do so */
   GRACE_MOST_MS = 2000, /* the same where it waits for a processor */
-  LOOKS_ALIVE = 50      /* looks, of RING_SLICE_MS each, between two at /proc */
+  STOP_LOOKS = 3,  /* for rows that nobody wants: then they are interrupted */
+  LOOKS_ALIVE = 50 /* looks, of RING_SLICE_MS each, between two at /proc */
 };
 
 /* What it died in: it may not even have read the request. */
@@ -118,6 +119,8 @@ static int check_call(struct worker *worker, struct err *err) {
   }
   if (worker->host->interrupted(worker->host->arg)) {
     worker->alarm = SHM_ALARM_INTERRUPT;
+  } else if (worker->stopping && ++worker->stopping > STOP_LOOKS) {
+    worker->alarm = SHM_ALARM_STOP;
   } else if (worker->until_ms && now >= worker->until_ms) {
     worker->alarm = SHM_ALARM_TIMEOUT;
   }
@@ -249,6 +252,7 @@ static void begin(struct worker *worker, const char *name,
     worker->until_ms = 0;
     worker->alarm = SHM_ALARM_NONE;
     worker->looks = worker->unseen = 0;
+    worker->stopping = 0;
     worker->sent_at = worker->wire.out.pos;
   }
   worker->timeout_ms = timeout_ms;
@@ -272,6 +276,7 @@ static int not_sent(struct worker *worker, const struct err *err) {
 int worker_post(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err) {
+  if (worker->settle && worker->settle(worker->settle_arg, err)) return -1;
   begin(worker, name, timeout_ms);
   if (head->type != WIRE_FREE) {
     worker->posted = POSTED;
@@ -295,6 +300,7 @@ void worker_flush(struct worker *worker) {
 int worker_send(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err) {
+  if (worker->settle && worker->settle(worker->settle_arg, err)) return -1;
   begin(worker, name, timeout_ms);
   worker->posted = worker->posted == POSTED ? POSTED_AND_ASKED : POSTED_NOTHING;
   if (head->type != WIRE_FORGET) { /* which has no reply */
@@ -309,9 +315,8 @@ int worker_send(struct worker *worker, struct wire_head *head, const char *name,
   return 0;
 }
 
-/* A value whose bytes follow the message: into memory that the caller owns. */
-static int read_stream(struct worker *worker, struct value *value,
-                       struct err *err) {
+int worker_read_value(struct worker *worker, struct value *value,
+                      struct err *err) {
   const struct engine_host *host = worker->host;
   if (value->len > host->max_len) {
     return err_set(err, ERR_TOOBIG,
@@ -368,7 +373,7 @@ static int take_result(struct worker *worker, struct codec_reader *reader,
   }
   if (result->flags & VALUE_STREAMED) {
     wire_done(&worker->wire);
-    if (!read_stream(worker, result, err)) return 0;
+    if (!worker_read_value(worker, result, err)) return 0;
     worker_kill(worker);
     return -1;
   }
@@ -380,32 +385,86 @@ static int take_result(struct worker *worker, struct codec_reader *reader,
   return 0;
 }
 
-/* worker_reply() but for the books. */
-static int receive(struct worker *worker, struct value *result,
-                   struct err *err) {
-  struct wire_head head;
-  struct codec_reader reader;
-  if (wire_recv(&worker->wire, &head, &reader, err)) {
+/* The next message of the reply that is under way; its end where it is none. */
+static int next_message(struct worker *worker, struct wire_head *head,
+                        struct codec_reader *reader, struct err *err) {
+  if (wire_recv(&worker->wire, head, reader, err)) {
     worker_kill(worker);
     return -1;
   }
-  if (head.seq != worker->seq) {
-    return worker_broke(worker, "a reply to another call", err);
-  }
-  if (head.type == WIRE_RESULT) {
-    return take_result(worker, &reader, result, err);
+  if (head->seq == worker->seq) return 0;
+  return worker_broke(worker, "a reply to another call", err);
+}
+
+/* How a request ended, but for the books. */
+static int take_reply(struct worker *worker, const struct wire_head *head,
+                      struct codec_reader *reader, struct value *result,
+                      struct err *err) {
+  if (head->type == WIRE_RESULT) {
+    return take_result(worker, reader, result, err);
   }
   struct err why = {0};
-  if (head.type != WIRE_ERROR || wire_get_err(&reader, &why)) {
+  if (head->type != WIRE_ERROR || wire_get_err(reader, &why)) {
     return worker_broke(worker, "a reply that cannot be read", err);
   }
   wire_done(&worker->wire);
   return failed(worker, &why, err);
 }
 
-int worker_reply(struct worker *worker, struct value *result, struct err *err) {
-  int rc = receive(worker, result, err);
+static void end(struct worker *worker) {
   worker->posted = POSTED_NOTHING;
+  worker->stopping = 0;
   if (worker->pid) workers_end(&worker->place);
+}
+
+int worker_reply(struct worker *worker, struct value *result, struct err *err) {
+  struct wire_head head;
+  struct codec_reader reader;
+  int rc = next_message(worker, &head, &reader, err) ||
+                   take_reply(worker, &head, &reader, result, err)
+               ? -1
+               : 0;
+  end(worker);
   return rc;
+}
+
+/* A row's values are borrowed from the ring. */
+static int take_row(struct worker *worker, struct codec_reader *reader,
+                    struct value *values, uint32_t count, struct err *err) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (codec_get(reader, &values[i])) {
+      return worker_broke(worker, "a row that cannot be read", err);
+    }
+  }
+  if (reader->at != reader->end) {
+    return worker_broke(worker, "a row that cannot be read", err);
+  }
+  worker->until_ms = 0; /* the next one has its own time */
+  return 1;
+}
+
+int worker_row(struct worker *worker, struct value *values, uint32_t count,
+               struct value *reply, struct err *err) {
+  struct wire_head head;
+  struct codec_reader reader;
+  int rc = next_message(worker, &head, &reader, err);
+  if (!rc && head.type == WIRE_ROW) {
+    rc = take_row(worker, &reader, values, count, err);
+    if (rc > 0) return rc;
+  } else if (!rc) {
+    rc = take_reply(worker, &head, &reader, reply, err);
+    if (!rc && reply->flags & (VALUE_HELD | VALUE_OWNED)) {
+      if (reply->flags & VALUE_OWNED) {
+        worker->host->free((void *)(uintptr_t)reply->data);
+      }
+      rc = worker_broke(worker, "a reply that cannot be read", err);
+    }
+  }
+  end(worker);
+  return rc;
+}
+
+void worker_stop(struct worker *worker) {
+  worker->stopping = 1;
+  shm_alarm_set(worker->shm.control, SHM_ALARM_STOP, worker->seq);
 }

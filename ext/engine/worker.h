@@ -41,6 +41,11 @@ struct worker {
   uint32_t looks;       /* that its wait has had at the world */
   uint32_t unseen;      /* of these found it dead, and nobody said so */
   const char *name;     /* what the request under way calls, borrowed */
+  int stopping;         /* nobody wants the rest of its rows */
+  /* Reads what is left of the reply under way, before anything else is asked of
+  ** the worker: set while a reply comes in rows. -1: the worker is gone. */
+  int (*settle)(void *arg, struct err *err);
+  void *settle_arg;
   struct workers_place place;
 };
 
@@ -88,6 +93,20 @@ void worker_flush(struct worker *worker);
 ** worker_done(), or VALUE_OWNED. An error of the function's is -1 with the
 ** worker alive; of the worker's, -1 with the worker gone. */
 int worker_reply(struct worker *worker, struct value *result, struct err *err);
+
+/* The next message of a reply that comes in rows. Returns 1 for a row: so many
+** values, in the ring until worker_done(), the bytes of those that are VALUE_STREAMED
+** to be read after it; 0 for the end, with the reply; -1. */
+int worker_row(struct worker *worker, struct value *values, uint32_t count,
+               struct value *reply, struct err *err);
+
+/* Reads the bytes of a value that is VALUE_STREAMED: it is then VALUE_OWNED. */
+int worker_read_value(struct worker *worker, struct value *value,
+                      struct err *err);
+
+/* The rows of the reply under way are not wanted: the worker is told to end it, and
+** gets GeneratorExit where it does not soon. */
+void worker_stop(struct worker *worker);
 
 /* What it sent is not what the protocol has, as `what` says: it is killed. */
 int worker_broke(struct worker *worker, const char *what, struct err *err);

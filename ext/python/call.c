@@ -6,12 +6,14 @@
 
 #include "error.h"
 #include "group.h"
+#include "rows.h"
 
 void callable_table_free(struct callable_table *table) {
   if (!table) return;
   for (uint32_t i = 0; i < table->count; i++) {
     Py_XDECREF(table->items[i].function);
     aggregate_unref(table->items[i].aggregate);
+    table_unref(table->items[i].table);
   }
   free(table);
 }
@@ -54,6 +56,14 @@ struct callable *call_find(struct runtime_space *space, uint32_t definition_id,
     return NULL;
   }
   return callable;
+}
+
+struct callable *call_table(struct runtime_space *space, uint32_t definition_id,
+                            uint32_t index, uint32_t argc, struct err *err) {
+  struct callable *callable = call_find(space, definition_id, index, argc, err);
+  if (!callable || callable->table) return callable;
+  err_set(err, ERR_SYSTEM, "no table function %u.%u", definition_id, index);
+  return NULL;
 }
 
 int call_argument_failed(struct runtime_space *space,

@@ -16,11 +16,13 @@
 enum { CALL_ARGS_MAX = 127 }; /* SQLite's limit */
 
 struct aggregate; /* group.h */
+struct table;     /* rows.h */
 
 /* One function, as define.c made it. */
 struct callable {
   PyObject *function;          /* an aggregate's: where errors lie */
-  struct aggregate *aggregate; /* NULL for a scalar function */
+  struct aggregate *aggregate; /* NULL unless it is one */
+  struct table *table;         /* NULL unless it has rows */
   int32_t min_args;
   int32_t max_args;             /* -1: any number */
   uint8_t skip_null;            /* 1: NULL in, NULL out, no call */
@@ -51,6 +53,10 @@ struct callable *call_find(struct runtime_space *space, uint32_t definition_id,
 /* The same for a call whose number of arguments is not known yet. */
 struct callable *call_item(struct runtime_space *space, uint32_t definition_id,
                            uint32_t index, struct err *err);
+
+/* The same for a table function. */
+struct callable *call_table(struct runtime_space *space, uint32_t definition_id,
+                            uint32_t index, uint32_t argc, struct err *err);
 
 /* Argument i (< argc) of the function; NULL with a Python exception set. */
 static inline PyObject *call_argument(const struct callable *callable,

@@ -7,12 +7,19 @@
 #include "../base/codec.h"
 #include "error.h"
 #include "group.h"
+#include "rows.h"
 
 static PyObject *session_class; /* pyudf._session.Session */
 
 /* A row of what Session.define() returns: the fields of struct function_spec,
 ** then these. */
-enum { ROW_FUNCTION = MANIFEST_FIELDS, ROW_CODES, ROW_AGGREGATE, ROW_LEN };
+enum {
+  ROW_FUNCTION = MANIFEST_FIELDS,
+  ROW_CODES,
+  ROW_AGGREGATE,
+  ROW_TABLE,
+  ROW_LEN
+};
 
 int define_start(void) {
   if (session_class) return 0;
@@ -119,11 +126,14 @@ static int row_take(PyObject *row, struct callable *callable,
   if (aggregate && aggregate != Py_None) {
     callable->aggregate = aggregate_new(aggregate);
   }
+  PyObject *table = PyTuple_GetItem(row, ROW_TABLE);
+  if (table && table != Py_None) callable->table = table_new(table);
   return PyErr_Occurred() ? -1 : 0;
 }
 
 /* The functions of a list of rows; NULL with a Python exception set. */
-static struct callable_table *table_new(PyObject *rows, struct buf *manifest) {
+static struct callable_table *functions_new(PyObject *rows,
+                                            struct buf *manifest) {
   Py_ssize_t count = PyList_Size(rows);
   if (count < 0) return NULL;
   struct callable_table *table =
@@ -188,7 +198,7 @@ int define_make(struct runtime_space *space,
   if (space_grow(space, definition->id)) return err_nomem(err);
   rows = session_define(space->session, definition);
   if (!rows) return error_take(space->session, NULL, err);
-  struct callable_table *table = table_new(rows, manifest);
+  struct callable_table *table = functions_new(rows, manifest);
   Py_DECREF(rows);
   if (!table) {
     error_take(space->session, NULL, err);

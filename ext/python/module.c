@@ -20,6 +20,7 @@
 #include "group.h"
 #include "map.h"
 #include "py.h"
+#include "rows.h"
 #include "serve.h"
 
 #ifndef PYUDF_VERSION
@@ -112,7 +113,8 @@ static int start_attached(const char *package_parent, int owned,
     return -1;
   }
   Py_DECREF(answer);
-  if (error_start() || convert_start() || define_start() || group_start()) {
+  if (error_start() || convert_start() || define_start() || group_start() ||
+      rows_start()) {
     return error_take(NULL, NULL, err);
   }
   started = 1;
@@ -161,6 +163,9 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
       .group_part = group_part,
       .group_merge = group_merge,
       .group_free = group_free,
+      .rows_new = rows_new,
+      .rows_next = rows_next,
+      .rows_free = rows_free,
       .map = map_batch,
       .may_raise = gil_may_raise,
       .raise = gil_raise,

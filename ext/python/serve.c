@@ -13,6 +13,7 @@
 
 #include "groups.h"
 #include "server.h"
+#include "tables.h"
 
 /* For serve_alarm(); NULL until the worker serves. */
 static struct server *serving;
@@ -30,11 +31,7 @@ static void serve_call(struct server *server, const struct wire_head *head,
   struct arguments arguments;
   struct value result;
   struct err err = {0};
-  /* A value is CODEC_HEAD bytes at least. */
-  uint32_t argc = 0;
-  struct codec_reader counter = *reader;
-  struct value value;
-  while (counter.at < counter.end && !codec_get(&counter, &value)) argc++;
+  uint32_t argc = server_count(reader);
   struct callable *callable =
       call_find(server->space, head->a, head->b, argc, &err);
   int rc = arguments_receive(server, reader, callable, &arguments, &err);
@@ -147,6 +144,7 @@ static void serve_one(struct server *server) {
   server->alarm = SHM_ALARM_NONE;
   if (head.type == WIRE_QUIT) {
     groups_free(server);
+    tables_free(server);
     if (server->space) server->runtime->space_free(server->space);
     _exit(0);
   }
@@ -174,7 +172,10 @@ static void serve_one(struct server *server) {
       serve_version(server, &head);
       break;
     default:
-      if (groups_serve(server, &head, &reader)) server_give_up();
+      if (groups_serve(server, &head, &reader) &&
+          tables_serve(server, &head, &reader)) {
+        server_give_up();
+      }
   }
 }
 
@@ -222,6 +223,9 @@ PyObject *serve_alarm(PyObject *module, PyObject *none) {
       return NULL;
     case SHM_ALARM_INTERRUPT:
       PyErr_SetNone(PyExc_KeyboardInterrupt);
+      return NULL;
+    case SHM_ALARM_STOP:
+      PyErr_SetNone(PyExc_GeneratorExit);
       return NULL;
     default:
       Py_RETURN_NONE;

@@ -54,15 +54,21 @@ void server_name_alarm(const struct server *server, struct err *err) {
   err->code = server->alarm == SHM_ALARM_TIMEOUT ? ERR_TIMEOUT : ERR_INTERRUPT;
 }
 
+int server_check(const struct server *server, const struct value *value,
+                 struct err *err) {
+  if (!value_is_bytes(value) ||
+      value->len <= shm_max_len_get(server->shm.control)) {
+    return 0;
+  }
+  return err_set(err, ERR_TOOBIG,
+                 "a result of %llu bytes is over SQLite's limit",
+                 (unsigned long long)value->len);
+}
+
 void server_reply(struct server *server, uint64_t seq, int rc,
                   const struct value *result, struct err *err) {
   server_end_child(rc, err);
-  if (!rc && value_is_bytes(result) &&
-      result->len > shm_max_len_get(server->shm.control)) {
-    rc = err_set(err, ERR_TOOBIG,
-                 "a result of %llu bytes is over SQLite's limit",
-                 (unsigned long long)result->len);
-  }
+  if (!rc) rc = server_check(server, result, err);
   if (rc) {
     if (err->code == ERR_PYTHON) server_name_alarm(server, err);
     reply_error(server, seq, err);
@@ -130,6 +136,14 @@ static PyObject *read_object(struct server *server,
   if (!object) server_failed(server, callable, err);
   free(text);
   return object;
+}
+
+uint32_t server_count(const struct codec_reader *reader) {
+  struct codec_reader counter = *reader;
+  struct value value;
+  uint32_t count = 0;
+  while (counter.at < counter.end && !codec_get(&counter, &value)) count++;
+  return count;
 }
 
 void arguments_fini(struct arguments *arguments) {

@@ -18,6 +18,7 @@
 enum { SERVER_ARGS_MAX = 1024 };
 
 struct server_group;
+struct server_table;
 
 struct server {
   const struct runtime *runtime;
@@ -30,6 +31,8 @@ struct server {
   enum shm_alarm alarm;        /* what was raised since it began */
   struct server_group *groups; /* by number: groups.c */
   uint32_t group_count;
+  struct server_table *tables; /* by number: tables.c */
+  uint32_t table_count;
 };
 
 /* The arguments of one request. */
@@ -40,6 +43,9 @@ struct arguments {
   uint64_t pending[SERVER_ARGS_MAX]; /* length of one that is streamed */
   uint8_t types[SERVER_ARGS_MAX];    /* its type; VALUE_NULL: not streamed */
 };
+
+/* How many values are left in the message. */
+uint32_t server_count(const struct codec_reader *reader);
 
 /* All of the message's remaining values and their streams, as objects. `callable`
 ** NULL: as python_eval has them. Where err is set already, or for a failure, the
@@ -61,6 +67,10 @@ int server_failed(struct server *server, const struct callable *callable,
 
 /* Where the host had an exception raised: the error is told as what it is. */
 void server_name_alarm(const struct server *server, struct err *err);
+
+/* What SQLite does not take is an error: -1. */
+int server_check(const struct server *server, const struct value *value,
+                 struct err *err);
 
 /* The result, or what went wrong (rc -1); in a child that a function has forked,
 ** its end. */

@@ -14,9 +14,11 @@ function it was made of.
 from ._types import DataType, DataTypes
 from ._udaf import AggregateFunction, udaf
 from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, udf
+from ._udtf import TableAggregateFunction, TableFunction, udtaf, udtf
 
 __all__ = ['AggregateFunction', 'DataType', 'DataTypes', 'FunctionContext', 'ScalarFunction',
-           'UserDefinedFunction', 'udaf', 'udf', '__version__']
+           'TableAggregateFunction', 'TableFunction', 'UserDefinedFunction', 'udaf',
+           'udf', 'udtaf', 'udtf', '__version__']
 
 __version__ = '0.1.0'
 

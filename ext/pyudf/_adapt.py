@@ -144,6 +144,11 @@ def _fields(obj):
             if hasattr(obj, name)}
 
 
+def fields_of(obj):
+    """The fields of a dataclass, by name; None for anything else."""
+    return _fields(obj) if _is_dataclass(obj) else None
+
+
 def _with_plain_keys(obj):
     if isinstance(obj, dict):
         return {_key(key): _with_plain_keys(value)

@@ -10,10 +10,9 @@ from ._aggregate import is_aggregate
 from ._errors import UsageError, is_library, nearest
 from ._signature import is_generator
 from ._udaf import AggregateFunction, lacks
-from ._udf import (AGGREGATE, DEFAULT, ScalarFunction, decorated_in, spec_of,
-                   target)
+from ._udf import (AGGREGATE, DEFAULT, Evaluated, decorated_in, spec_of, target)
+from ._udtf import is_table, plain_spec
 
-_NO_TABLES = 'this version of pyudf has no table functions'
 _ADVICE = ('begin its name with _ or decorate with @udf what is to be '
            'registered')
 
@@ -27,27 +26,27 @@ class Found:
         self.name = name
         self.object = obj
         self.spec = spec_of(obj) or (
-            AGGREGATE if is_aggregate(target(obj)) else DEFAULT)
+            AGGREGATE if is_aggregate(target(obj)) else
+            plain_spec() if is_table(obj) else DEFAULT)
 
 
 def kind_refused(obj):
-    """'a generator, ...' for an object of a kind that there is not yet, else
-    None."""
+    """What is wrong with the kind that an object was declared to be, or None."""
     function = target(obj)
-    if hasattr(function, 'emit_value') and hasattr(function, 'accumulate'):
-        return 'a table aggregate (emit_value)'
+    if (hasattr(function, 'emit_value') and hasattr(function, 'accumulate')
+            and not is_table(obj)):
+        return 'has emit_value(), and is no TableAggregateFunction'
     spec = spec_of(obj)
-    if spec is not None and spec.kind == 'aggregate':
-        return None
-    if callable(function) and is_generator(function):
-        return 'a generator, so a table function'
+    if (spec is not None and spec.kind == 'scalar' and callable(function)
+            and is_generator(function)):
+        return 'yields rows, so it is a table function: declare it with udtf'
     return None
 
 
 def _refuse(name, obj, advice=''):
-    kind = kind_refused(obj)
-    if kind:
-        raise UsageError(f'{name!r} is {kind}; {_NO_TABLES}{advice}')
+    what = kind_refused(obj)
+    if what:
+        raise UsageError(f'{name!r} {what}{advice}')
 
 
 # ---- all of a module ----
@@ -91,7 +90,7 @@ def _is_function(obj, module_name):
     if isinstance(obj, (FunctionType, BuiltinFunctionType)):
         return True
     return (isinstance(obj, type)
-            and (issubclass(obj, ScalarFunction) or is_aggregate(obj))
+            and (issubclass(obj, Evaluated) or is_aggregate(obj))
             or not isinstance(obj, type) and callable(obj)
             and hasattr(obj, '__wrapped__'))
 
@@ -116,7 +115,7 @@ def _public(module_name, namespace):
 
 def _instance(obj):
     """Of a class of PyFlink's an instance; SQLite's makes one for each group."""
-    if isinstance(obj, type) and issubclass(obj, (ScalarFunction,
+    if isinstance(obj, type) and issubclass(obj, (Evaluated,
                                                   AggregateFunction)):
         return obj()
     return obj
@@ -160,7 +159,7 @@ def _listed(names, namespace, lenient):
     for name in names:
         obj = namespace.get(name)
         if isinstance(obj, type):
-            if not issubclass(obj, ScalarFunction) and not is_aggregate(obj):
+            if not issubclass(obj, Evaluated) and not is_aggregate(obj):
                 if not lenient:
                     _refuse(name, obj, '; name in python_import() what is to be '
                                        'registered')
@@ -235,8 +234,8 @@ def _look_up(namespace, path):
 
 
 def check_callable(name, obj):
-    """The object where it can be a scalar function (a ScalarFunction class gives
-    an instance); else UsageError."""
+    """The object where it can be a function (a ScalarFunction class, say, gives an
+    instance); else UsageError."""
     _refuse(name, obj)
     obj = _instance(obj)
     if not callable(target(obj)) and not is_aggregate(target(obj)):

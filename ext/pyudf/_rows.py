@@ -1,8 +1,8 @@
 """What the runtime gets to know of each function: a row of values.
 
 A row has the fields of struct function_spec in definition.h, in their order, and
-behind them what is called, a byte for the conversion of each argument, and the
-form of an aggregate.
+behind them what is called, a byte for the conversion of each argument, the form of
+an aggregate, and that of a table function.
 """
 
 import os
@@ -10,9 +10,10 @@ import os
 from ._aggregate import aggregate_of
 from ._errors import UsageError, unwrapped
 from ._signature import signature
+from ._table import table_of
 from ._udf import target
 
-_KINDS = {'scalar': 0, 'aggregate': 1}  # enum function_kind
+_KINDS = {'scalar': 0, 'aggregate': 1, 'table': 3}  # enum function_kind
 _DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL, _INVERSE = 1, 2, 4, 8, 16
 _PARALLEL = 32
 
@@ -26,11 +27,17 @@ def row_of(definition, found):
     name, spec = found.name, found.spec
     _check_name(name)
     function = target(found.object)
-    form, inverse, place = None, False, function
+    form, inverse, place, table = None, False, function, None
+    columns, ordered_by, rows = '', '', 0
     if spec.kind == 'aggregate':
         aggregate = aggregate_of(name, function, spec)
         how, form = aggregate.how, aggregate.form
         inverse, place = aggregate.inverse, aggregate.place
+    elif spec.kind == 'table':
+        found_table = table_of(name, function, spec)
+        how, table = found_table.how, found_table.form
+        columns, ordered_by = found_table.columns, found_table.ordered_by
+        rows = found_table.rows
     else:
         how = signature(name, function, spec)
     flags = ((spec.deterministic and _DETERMINISTIC)
@@ -46,8 +53,8 @@ def row_of(definition, found):
     return (name, _KINDS[spec.kind], flags, spec.mode, spec.timeout,
             how.min, how.max,
             _utf8(how.arguments), _utf8(how.result), _utf8(module),
-            _utf8(_where(place)), _utf8(how.parameters), '', '', 0,
-            found.object, how.codes, form)
+            _utf8(_where(place)), _utf8(how.parameters), columns, ordered_by, rows,
+            found.object, how.codes, form, table)
 
 
 def check_text(text, what):

@@ -11,9 +11,9 @@ from collections import ChainMap
 from . import _discover, _load
 from ._errors import UsageError
 from ._rows import FUNCTION, check_text, expected, row_of, without_shadowed
-from ._signature import is_coroutine
+from ._signature import is_async_generator, is_coroutine
 from ._udaf import AggregateFunction
-from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, target
+from ._udf import Evaluated, FunctionContext, UserDefinedFunction, target
 
 _SOURCE, _NAMED, _IMPORT = range(3)  # enum definition_kind
 _EXPRESSIONS = 256      # kept compiled,
@@ -53,7 +53,7 @@ class _Definition:
         self.shown = None     # its name, where users know it by another
         self.filename = None  # of a source that has no file
         self.functions = {}   # SQL name -> what SQL calls
-        self.opened = []      # ScalarFunction instances
+        self.opened = []      # instances that have open() and close()
 
 
 class Session:
@@ -275,11 +275,28 @@ class Session:
     def _runnable(self, obj):
         """What SQL calls; an `async def` is run to its end."""
         function = target(obj)
+        if callable(function) and is_async_generator(function):
+            return self._rows_of_async(function)
         if not callable(function) or not is_coroutine(function):
             return function
 
         def run(*args):
             return self._run(function(*args))
+        run.__wrapped__ = function
+        return run
+
+    def _rows_of_async(self, function):
+        """A generator of what an async one yields."""
+        def run(*args, **kwargs):
+            rows = function(*args, **kwargs)
+
+            async def following():
+                return await anext(rows, rows)  # which it does not yield
+            try:
+                while (row := self._run(following())) is not rows:
+                    yield row
+            finally:
+                self._run(rows.aclose())
         run.__wrapped__ = function
         return run
 
@@ -362,14 +379,14 @@ def _split_import(source):
 
 # ---- open and close ----
 
-_opened = {}  # id of a ScalarFunction -> how often it is in use
+_opened = {}  # id of an instance -> how often it is in use
 
 
 def _open_all(definition, objects):
     for obj in objects:
         if isinstance(obj, UserDefinedFunction):
             obj = obj.__wrapped__
-        if isinstance(obj, (ScalarFunction, AggregateFunction)):
+        if isinstance(obj, (Evaluated, AggregateFunction)):
             if not _opened.get(id(obj)):
                 obj.open(FunctionContext())
             _opened[id(obj)] = _opened.get(id(obj), 0) + 1

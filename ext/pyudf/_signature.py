@@ -47,6 +47,11 @@ def is_generator(function):
     return bool(code_flags(function) & (_CO_GENERATOR | _CO_ASYNC_GENERATOR))
 
 
+def is_async_generator(function):
+    """True for an `async def` that yields."""
+    return bool(code_flags(function) & _CO_ASYNC_GENERATOR)
+
+
 def is_coroutine(function):
     """True for an `async def`."""
     return bool(code_flags(function) & _CO_COROUTINE)
@@ -151,6 +156,28 @@ def _annotations(function):
         return function.__annotations__
     except Exception:  # 3.14 evaluates them only now
         return {}
+
+
+def return_annotation(function):
+    """The annotation of the result, evaluated where it is a text; None where there
+    is none, or it cannot be."""
+    _, note = _parameters(function)
+    if isinstance(note, str):
+        plain = getattr(function, '__func__', function)
+        try:
+            note = eval(note, getattr(plain, '__globals__', {}))
+        except Exception:
+            return None
+    return None if note is _EMPTY else note
+
+
+def annotation_parts(note):
+    """(origin, args) of an annotation such as list[int]: (list, (int,)). A plain
+    one has no args."""
+    if hasattr(note, '__metadata__'):  # typing.Annotated
+        note = note.__origin__
+    return (getattr(note, '__origin__', None),
+            tuple(getattr(note, '__args__', None) or ()))
 
 
 # ---- for humans ----

@@ -81,6 +81,44 @@ def _word(text):
     return text.upper()
 
 
+# The rules that SQLite has for names of types would take STRING for a number.
+_SQLITE = {
+    'INTEGER': _BOOLEAN + ('TINYINT', 'SMALLINT', 'INT', 'INTEGER', 'BIGINT'),
+    'REAL': ('FLOAT', 'REAL', 'DOUBLE'),
+    'TEXT': ('DECIMAL', 'DEC', 'CHAR', 'VARCHAR', 'STRING', 'TEXT', 'DATE', 'TIME',
+             'TIMESTAMP', 'TIMESTAMP_LTZ'),
+    'BLOB': ('BINARY', 'VARBINARY', 'BYTES', 'BLOB'),
+    'NUMERIC': ('NUMERIC',),
+}
+
+
+def sqlite_type(text):
+    """The type that a column of an SQL type has in SQLite; '' for one that may
+    hold anything."""
+    word = _word(text)
+    return next((name for name, words in _SQLITE.items() if word in words), '')
+
+
+def split_types(text):
+    """'a INT, b ROW<c INT, d INT>' at its commas that are in no brackets."""
+    parts, depth, start = [], 0, 0
+    for i, c in enumerate(text):
+        depth += (c in '<(') - (c in '>)')
+        if c == ',' and depth == 0:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    return parts + [text[start:].strip()]
+
+
+def row_fields(text):
+    """[(name, type)] of a ROW type that has fields, else None."""
+    text = text.removesuffix(' NOT NULL').strip()
+    if _word(text) != 'ROW' or text[3:4] not in ('<', '(') or len(text) < 6:
+        return None
+    fields = [part.partition(' ') for part in split_types(text[4:-1])]
+    return [(name, kind.strip()) for name, _, kind in fields]
+
+
 def _plain(text, doc):
     def make(nullable=True):
         return DataType(text if nullable else text + ' NOT NULL')

@@ -16,7 +16,17 @@ class FunctionContext:
     """What `ScalarFunction.open` is given."""
 
 
-class ScalarFunction:
+class Evaluated:
+    """What ScalarFunction and its kin have in common: SQL calls `eval`."""
+
+    def open(self, function_context):
+        """Called once before the first call, where the calls will run."""
+
+    def close(self):
+        """Called once after the last call, if the process gets that far."""
+
+
+class ScalarFunction(Evaluated):
     """A function with state: subclass it and define `eval`.
 
         class Scale(ScalarFunction):
@@ -27,12 +37,6 @@ class ScalarFunction:
 
         scale = udf(Scale(), result_type='DOUBLE')
     """
-
-    def open(self, function_context):
-        """Called once before the first call, where the calls will run."""
-
-    def close(self):
-        """Called once after the last call, if the process gets that far."""
 
     def eval(self, *args):
         """Called for every row. The result is the function's value."""
@@ -49,6 +53,10 @@ class Spec:
         self.kind = 'scalar'
         self.func_type = 'general'
         self.parallel = False
+        self.columns = None  # of a table function: [(name, type)]
+        self.result_types = None
+        self.rows = 0
+        self.ordered_by = []
         self.name = name
         self.input_types = input_types
         self.result_type = result_type
@@ -222,7 +230,7 @@ def target(obj):
     """The callable that SQL calls for something that udf returned or may get."""
     if isinstance(obj, UserDefinedFunction):
         obj = obj.__wrapped__
-    return obj.eval if isinstance(obj, ScalarFunction) else obj
+    return obj.eval if isinstance(obj, Evaluated) else obj
 
 
 def decorated_in(namespace):

@@ -80,6 +80,21 @@ void errors_result(sqlite3_context *ctx, const char *prefix, const char *name,
   err_clear(err);
 }
 
+int errors_table(sqlite3_vtab *table, const char *prefix, const char *name,
+                 struct err *err) {
+  int code =
+      err->code == ERR_INTERRUPT ? SQLITE_INTERRUPT : special_code(err->code);
+  char *what = err->code == ERR_INTERRUPT ? NULL : err_format(err);
+  sqlite3_free(table->zErrMsg);
+  table->zErrMsg = what ? sqlite3_mprintf("%s%s%s%s", prefix, name ? name : "",
+                                          name ? ": " : "", what)
+                        : NULL;
+  if (!what && !code) code = SQLITE_NOMEM;
+  free(what);
+  err_clear(err);
+  return code ? code : SQLITE_ERROR;
+}
+
 char *errors_message(struct err *err) {
   char *what = err_format(err);
   char *message = what ? sqlite3_mprintf("%s", what) : NULL;

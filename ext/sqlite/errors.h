@@ -45,6 +45,10 @@ void error_log_add(struct error_log *log, const char *function,
 void errors_result(sqlite3_context *ctx, const char *prefix, const char *name,
                    struct err *err);
 
+/* The same for a virtual table: its message. Returns SQLite's code. */
+int errors_table(sqlite3_vtab *table, const char *prefix, const char *name,
+                 struct err *err);
+
 /* As a new message (sqlite3_malloc) for a virtual table or a PRAGMA. Clears
 ** it. */
 char *errors_message(struct err *err);

@@ -75,3 +75,16 @@ void foreign_mark(struct session *session) {
   }
   sqlite3_finalize(statement);
 }
+
+int foreign_has_module(struct session *session, const char *name) {
+  static const char sql[] =
+      "SELECT 1 FROM pragma_module_list WHERE name = ?1 COLLATE NOCASE";
+  sqlite3_stmt *statement = NULL;
+  int has = 0;
+  if (sqlite3_prepare_v2(session->db, sql, -1, &statement, NULL) == SQLITE_OK) {
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    has = sqlite3_step(statement) == SQLITE_ROW;
+  }
+  sqlite3_finalize(statement);
+  return has;
+}

@@ -19,9 +19,9 @@ static inline uint64_t metrics_now(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* A call begins: the time, or 0 where this one is not timed. */
-static inline uint64_t metrics_begin(struct metrics *metrics, int timed) {
-  metrics->calls++;
+/* A row of a table function's call begins: the time, or 0 where it is not timed. */
+static inline uint64_t metrics_row(struct metrics *metrics, int timed) {
+  metrics->rows++;
   if (!timed) return 0;
   metrics->since++;
   if (metrics->skip) {
@@ -31,13 +31,19 @@ static inline uint64_t metrics_begin(struct metrics *metrics, int timed) {
   return metrics_now();
 }
 
+/* A call begins: the same. */
+static inline uint64_t metrics_begin(struct metrics *metrics, int timed) {
+  metrics->calls++;
+  return metrics_row(metrics, timed);
+}
+
 /* It ends. */
 static inline void metrics_end(struct metrics *metrics, uint64_t began) {
   if (!began) return;
   uint64_t took = metrics_now() - began;
   metrics->time_ns += took * metrics->since;
   metrics->since = 0;
-  int all = metrics->calls < METRICS_FIRST || took >= METRICS_SLOW_NS;
+  int all = metrics->rows < METRICS_FIRST || took >= METRICS_SLOW_NS;
   metrics->skip = all ? 0 : METRICS_EVERY - 1;
 }
 

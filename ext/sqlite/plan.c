@@ -27,7 +27,9 @@ void plan_fini(struct plan *plan) {
 
 /* "f with 2 arguments", for errors. */
 static const char *describe(const char *name, int nargs, char text[320]) {
-  if (nargs == SLOT_VARARGS) {
+  if (nargs == SLOT_TABLE) {
+    snprintf(text, 320, "%s", name);
+  } else if (nargs == SLOT_VARARGS) {
     snprintf(text, 320, "%s with any number of arguments", name);
   } else {
     snprintf(text, 320, "%s with %d argument%s", name, nargs,
@@ -52,7 +54,7 @@ static int check_spec(const struct function_spec *spec, struct err *err) {
                    "%s: names that begin with python_ or pyudf_ are taken",
                    name);
   }
-  if (spec->kind > FUNCTION_AGGREGATE) {
+  if (spec->kind > FUNCTION_AGGREGATE && spec->kind != FUNCTION_TABLE) {
     return err_set(err, ERR_USAGE, "%s: %s functions are not supported", name,
                    spec->kind < 4 ? kinds[spec->kind] : "such");
   }
@@ -72,6 +74,36 @@ static int is_lost(struct plan *plan, const struct slot *slot) {
   return slot->replaced || slot->beside;
 }
 
+/* A new one. */
+static struct slot *add_slot(struct plan *plan, const char *name, int nargs,
+                             struct err *err) {
+  struct slot *slot = slot_new(plan->session, name, nargs);
+  if (!slot) {
+    err_nomem(err);
+    return NULL;
+  }
+  slots_add(&plan->slots, slot);
+  return slot;
+}
+
+/* The slot of a table function, new if there is none. */
+static struct slot *get_table(struct plan *plan, const char *name,
+                              struct err *err) {
+  struct slot *slot = slots_find(&plan->slots, name, SLOT_TABLE);
+  if (!slot) {
+    slot = slots_find(&plan->session->registry.slots, name, SLOT_TABLE);
+  }
+  if (slot) return slot;
+  if (foreign_has_module(plan->session, name)) {
+    err_set(err, ERR_USAGE,
+            "%s is a table function of SQLite's own or of the host's: give it "
+            "another name (in python_import: '%s as my_%s')",
+            name, name, name);
+    return NULL;
+  }
+  return add_slot(plan, name, SLOT_TABLE, err);
+}
+
 /* The slot, new if there is none. */
 static struct slot *get_slot(struct plan *plan, const char *name, int nargs,
                              struct err *err) {
@@ -88,14 +120,7 @@ static struct slot *get_slot(struct plan *plan, const char *name, int nargs,
         describe(name, nargs, text), name, name);
     return NULL;
   }
-  if (slot) return slot;
-  slot = slot_new(session, name, nargs);
-  if (!slot) {
-    err_nomem(err);
-    return NULL;
-  }
-  slots_add(&plan->slots, slot);
-  return slot;
+  return slot ? slot : add_slot(plan, name, nargs, err);
 }
 
 static struct plan_entry *find_entry(const struct plan *plan,
@@ -141,11 +166,39 @@ static int add_entry(struct plan *plan, struct slot *slot,
   return 0;
 }
 
+/* 1 where the definition has a function of that name and of another kind. */
+static int has_other_kind(const struct plan *plan,
+                          const struct function *function) {
+  int is_table = function->spec.kind == FUNCTION_TABLE;
+  for (uint32_t i = 0; i < plan->count; i++) {
+    const struct function *other = plan->entries[i].function;
+    if (other->item == function->item &&
+        (other->spec.kind == FUNCTION_TABLE) != is_table &&
+        !sqlite3_stricmp(other->spec.name, function->spec.name)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static int add_table(struct plan *plan, struct function *function,
+                     struct err *err) {
+  struct slot *slot = get_table(plan, function->spec.name, err);
+  return slot ? add_entry(plan, slot, function, err) : -1;
+}
+
 /* All slots of one function. One with any number of arguments also gets those
 ** that are empty: SQLite would go on calling them, as they fit better. */
 static int add_function(struct plan *plan, struct function *function,
                         struct err *err) {
   const struct function_spec *spec = &function->spec;
+  if (has_other_kind(plan, function)) {
+    return err_set(err, ERR_USAGE,
+                   "it defines %s twice, once as a table "
+                   "function",
+                   spec->name);
+  }
+  if (spec->kind == FUNCTION_TABLE) return add_table(plan, function, err);
   int varargs = spec->max_args < 0;
   int first = varargs ? SLOT_VARARGS : spec->min_args;
   int last = varargs ? SLOT_VARARGS : spec->max_args;
@@ -158,6 +211,7 @@ static int add_function(struct plan *plan, struct function *function,
   while (
       (slot = slots_named(&plan->session->registry.slots, spec->name, slot))) {
     if (slot->function || find_entry(plan, slot)) continue;
+    if (slot->nargs == SLOT_TABLE) continue;
     if (is_lost(plan, slot)) continue;
     if (add_entry(plan, slot, function, err)) return -1;
   }
@@ -225,9 +279,24 @@ int plan_bind(struct plan *plan, struct err *err) {
   return 0;
 }
 
+/* A name stands for a table function or for one of the others. */
+static void empty_other_kind(struct plan *plan, const struct slot *kept) {
+  struct slot *slot = NULL;
+  while (
+      (slot = slots_named(&plan->session->registry.slots, kept->name, slot))) {
+    if (slot->function &&
+        (slot->nargs == SLOT_TABLE) != (kept->nargs == SLOT_TABLE)) {
+      slot_set(slot, NULL);
+    }
+  }
+}
+
 void plan_commit(struct plan *plan) {
   for (uint32_t i = 0; i < plan->count; i++) {
     slot_set(plan->entries[i].slot, plan->entries[i].function);
+  }
+  for (uint32_t i = 0; i < plan->count; i++) {
+    empty_other_kind(plan, plan->entries[i].slot);
   }
   for (uint32_t i = 0; i < plan->replaced_count; i++) {
     plan->replaced[i]->replaced = 1;

@@ -8,6 +8,8 @@
 #include "aggregate.h"
 #include "scalar.h"
 #include "session.h"
+#include "shape.h"
+#include "table.h"
 
 enum { SHAPE_SET = 1 << 30, SHAPE_KIND = 24 };
 
@@ -72,6 +74,8 @@ struct slot *slot_new(struct session *session, const char *name, int nargs) {
 void slot_free(struct slot *slot) {
   slot_set(slot, NULL);
   function_unref(slot->last);
+  if (slot->shape) shape_fini(slot->shape);
+  free(slot->shape);
   free(slot->name);
   free(slot);
 }
@@ -94,6 +98,7 @@ static int in_force(const struct slot *slot, slot_order order) {
 
 int slot_can_bind(const struct slot *slot, const struct function_spec *spec,
                   slot_order order) {
+  if (slot->nargs == SLOT_TABLE) return 1;
   int at = in_force(slot, order);
   return at < SLOT_ENCODINGS - 1 || slot->shapes[order[at]] == shape_of(spec);
 }
@@ -115,6 +120,7 @@ int slot_bind(struct slot *slot, const struct function_spec *spec,
               slot_order order, struct err *err) {
   static const int flags =
       SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY | SQLITE_INNOCUOUS;
+  if (slot->nargs == SLOT_TABLE) return table_bind(slot, spec, err);
   uint32_t shape = shape_of(spec);
   int at = in_force(slot, order);
   if (at >= 0 && slot->shapes[order[at]] == shape) return 0;

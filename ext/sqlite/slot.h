@@ -29,6 +29,7 @@ struct session;
 /* What the calls of a function came to. See metrics.h. */
 struct metrics {
   uint64_t calls;
+  uint64_t rows; /* that a table function gave; else as calls */
   uint64_t errors;
   uint64_t time_ns;
   uint32_t since; /* calls since the last one that was timed, with it */
@@ -47,7 +48,11 @@ struct function {
   struct function *next, **link; /* in the registry, in order of definition */
 };
 
-enum { SLOT_VARARGS = -1, SLOT_ENCODINGS = 3 };
+/* What nargs may be beside a number. */
+enum { SLOT_VARARGS = -1, SLOT_TABLE = -2 };
+enum { SLOT_ENCODINGS = 3 };
+
+struct shape;
 
 struct slot {
   struct session *session;
@@ -56,7 +61,8 @@ struct slot {
   sqlite3_context *seen;     /* the caller that is known to be tracked, */
   uint64_t seen_at;          /* at this count of session.statements */
   uint32_t users;            /* running statements that called it */
-  int nargs;                 /* or SLOT_VARARGS */
+  int nargs;                 /* or SLOT_VARARGS, SLOT_TABLE */
+  struct shape *shape;       /* of a table function's module; NULL: none yet */
   int replaced;              /* the host's function took the place of a shape */
   int beside; /* there is one of the host's beside them: see foreign.h */
   uint32_t shapes[SLOT_ENCODINGS + 1]; /* by encoding; 0: not registered */

@@ -118,7 +118,9 @@ static int fill_functions(struct session *session, int setting,
     add_text(rows, spec->source);
     add_text(rows, mode_name(calls_mode(function)));
     add_number(rows, metrics->calls);
-    add_number(rows, metrics->calls - metrics->errors);
+    add_number(rows, spec->kind == FUNCTION_TABLE
+                         ? metrics->rows
+                         : metrics->calls - metrics->errors);
     add_number(rows, metrics->errors);
     rows_add(rows, value_real((double)metrics->time_ns / 1e9));
   }

@@ -10,7 +10,8 @@ from pyudf._session import Session
 
 SOURCE, NAMED, IMPORT = range(3)
 (NAME, KIND, FLAGS, MODE, TIMEOUT, MIN, MAX, ARGUMENTS, RESULT, MODULE, PLACE,
- FUNCTION, CODES) = range(13)
+ PARAMETERS, COLUMNS, ORDERED_BY, ROWS, FUNCTION, CODES, AGGREGATE,
+ TABLE) = range(19)
 
 
 class SessionTest(unittest.TestCase):

@@ -103,16 +103,14 @@ class Source(SessionTest):
         refused = self.refused
         refused('defines no function.*x .int.', self.source, 'x = 3')
         refused('defines nothing', self.source, '')
-        refused("'f' is a generator", self.source, 'def f(x): yield x')
-        refused("'f' is a generator", self.source, 'async def f(x): yield x')
         refused('begin its name with _', self.source,
-                'def ok(x): return x\ndef f(x): yield x')
+                'def ok(x): return x\nclass A:\n def step(self, x): 0')
         refused('keyword-only', self.source,
                 'class A:\n def step(self, *, x): 0\n def finalize(self): 0')
         refused('but no create_accumulator', self.source,
                 'class A:\n def accumulate(self, a, x): 0\n'
                 ' def get_value(self, a): 0')
-        refused("'f' is a generator", self.source,
+        refused("'f' yields rows, so it is a table function", self.source,
                 'from pyudf import udf\n@udf\ndef f(x): yield x')
         refused('keyword-only', self.source, 'def f(*, x): return x')
         refused('longer than 255', self.source,
@@ -226,7 +224,8 @@ class Named(SessionTest):
                      'def a(): 0\ndef b(): 0')
         self.refused('neither an expression', self.named, 'f', 'import math')
         self.refused("type 'int', which cannot be called", self.named, 'f', '3')
-        self.refused('generator', self.named, 'f', 'def f(x): yield x')
+        self.refused('declare it with udtf', self.named, 'f',
+                     'from pyudf import udf\n@udf\ndef f(x): yield x')
         self.refused('keyword-only', self.named, 'f',
                      'class A:\n def step(self, *, x): 0\n def finalize(self): 0')
         self.refused("'' cannot be the name", self.named, '', 'len')
