@@ -5,6 +5,13 @@
 #include <stdint.h>
 #include <time.h>
 
+/* Nanoseconds since some time in the past. */
+static inline uint64_t clock_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* Microseconds since some time in the past. */
 static inline int64_t clock_us(void) {
   struct timespec now;

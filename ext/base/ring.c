@@ -5,6 +5,7 @@
 #include "ring.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -229,6 +230,123 @@ const uint8_t *ring_peek(struct ring *ring, uint32_t len,
     ring->seen = now;
   }
   return ring->data + (ring->pos & (ring->size - 1));
+}
+
+static int can_read(const struct ring *ring) {
+  return atomic_load_explicit(&ring->shared->head, memory_order_acquire) !=
+         ring->pos;
+}
+
+/* The number of one that has something to read; `count` with none. */
+static uint32_t find_any(struct ring *const *rings, uint32_t count) {
+  uint32_t i = 0;
+  while (i < count && !can_read(rings[i])) i++;
+  return i;
+}
+
+/* As linux/futex.h has it from 5.16 on. */
+struct futex_any {
+  uint64_t value;
+  uint64_t word;
+  uint32_t flags;
+  uint32_t zero;
+};
+
+/* Until one of the bells rings, or the slice is over. An older kernel waits for the
+** first one, and not for long. */
+static void futex_wait_any(struct ring *const *rings, const uint32_t *rung,
+                           uint32_t count, int64_t most_ms) {
+  enum { WAITV = 449, SIZE_U32 = 2, SHORT_US = 500 };
+  static atomic_int missing; /* 1: this kernel has no futex_waitv */
+  struct futex_any list[RING_ANY_MAX];
+  struct timespec until, slice = {.tv_nsec = SHORT_US * 1000L};
+  if (!atomic_load_explicit(&missing, memory_order_relaxed)) {
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += most_ms * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    for (uint32_t i = 0; i < count; i++) {
+      list[i] =
+          (struct futex_any){.value = rung[i],
+                             .word = (uintptr_t)&rings[i]->shared->reader.bell,
+                             .flags = SIZE_U32};
+    }
+    if (syscall(WAITV, list, count, 0, &until, CLOCK_MONOTONIC) >= 0 ||
+        (errno != ENOSYS && errno != EPERM)) {
+      return;
+    }
+    atomic_store_explicit(&missing, 1, memory_order_relaxed);
+  }
+  syscall(SYS_futex, &rings[0]->shared->reader.bell, FUTEX_WAIT, rung[0],
+          &slice, NULL, 0);
+}
+
+/* One slice of sleep: as in wait_goal(), each side says that it sleeps, and looks
+** once more. */
+static void sleep_any(struct ring *const *rings, const uint32_t *rung,
+                      uint32_t count, int64_t most_ms) {
+  for (uint32_t i = 0; i < count; i++) {
+    atomic_store_explicit(&rings[i]->shared->reader.asleep, 1,
+                          memory_order_relaxed);
+  }
+  atomic_thread_fence(memory_order_seq_cst);
+  if (find_any(rings, count) == count) {
+    futex_wait_any(rings, rung, count, most_ms);
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    atomic_store_explicit(&rings[i]->shared->reader.asleep, 0,
+                          memory_order_relaxed);
+  }
+}
+
+/* A look at the world for each. 1 where all is well. */
+static int check_any(const struct ring_wait *const *waits, uint32_t count,
+                     uint32_t *which, struct err *err) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (!waits[i]->check || !waits[i]->check(waits[i]->arg, err)) continue;
+    *which = i;
+    return 0;
+  }
+  return 1;
+}
+
+int ring_wait_any(struct ring *const *rings,
+                  const struct ring_wait *const *waits, uint32_t count,
+                  uint32_t most_ms, uint32_t *which, struct err *err) {
+  uint32_t rung[RING_ANY_MAX];
+  int64_t until = 0, began;
+  assert(count && count <= RING_ANY_MAX);
+  if ((*which = find_any(rings, count)) < count) return 1;
+  if (!most_ms) return 0;
+  for (uint32_t i = 0; i < count; i++) ring_wake_writer(rings[i]);
+  if (count == 1) {
+    struct goal goal = {&rings[0]->shared->head, rings[0]->pos, 1};
+    if (spin(&rings[0]->spin, &goal, waits[0]->spin_us, &began)) {
+      *which = 0;
+      return look(rings[0], waits[0], !began, err) ? -1 : 1;
+    }
+  }
+  for (;;) {
+    for (uint32_t i = 0; i < count; i++) {
+      rung[i] = atomic_load_explicit(&rings[i]->shared->reader.bell,
+                                     memory_order_acquire);
+    }
+    int well = check_any(waits, count, which, err);
+    uint32_t found = find_any(rings, count);
+    if (found < count) {
+      if (!well)
+        err_clear(err); /* its last words, or another one's, come first */
+      *which = found;
+      return 1;
+    }
+    if (!well) return -1;
+    int64_t now = clock_ms();
+    if (!until) until = now + most_ms;
+    if (now >= until) return 0;
+    int64_t left = until - now;
+    sleep_any(rings, rung, count, left < RING_SLICE_MS ? left : RING_SLICE_MS);
+    if ((*which = find_any(rings, count)) < count) return 1;
+  }
 }
 
 uint32_t ring_read_count(const struct ring *ring) {

@@ -121,6 +121,14 @@ uint32_t ring_read_count(const struct ring *ring);
 const uint8_t *ring_peek(struct ring *ring, uint32_t len,
                          const struct ring_wait *wait, struct err *err);
 
+/* Reader of several rings, at most RING_ANY_MAX: waits until one of them, which is then *which, has
+** something to read. Returns 1; 0 after most_ms; -1 and err set where the `check`
+** of one, *which, ended the wait. One that is alone is spun for. */
+enum { RING_ANY_MAX = 128 };
+int ring_wait_any(struct ring *const *rings,
+                  const struct ring_wait *const *waits, uint32_t count,
+                  uint32_t most_ms, uint32_t *which, struct err *err);
+
 /* Writer: bytes that can be reserved without waiting. */
 uint32_t ring_room(struct ring *ring);
 

@@ -131,8 +131,11 @@ struct runtime {
 
   /* Runs a function for every row of a batch. Appends to `out`, row by row, the
   ** values of its columns (of a table function's: first how many rows, as an
-  ** INTEGER, then these). *done: rows whose values are there. On failure that is
-  ** the number of the row that failed; 0 of a batch function, of which all did. */
+  ** INTEGER, then these). *done: rows whose values are there, counted while it
+  ** runs: others look at it meanwhile. On failure that is
+  ** the number of the row that failed; 0 of a batch function, of which all did.
+  ** With BATCH_BYTES of values it may end early, with *done < rows, and 0; where
+  ** options->stopped() says so too, with -1 and ERR_INTERRUPT. */
   int (*map)(struct runtime_space *space, uint32_t definition_id,
              uint32_t index, const struct batch *in,
              const struct batch_options *options, struct buf *out,

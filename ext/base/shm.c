@@ -12,7 +12,7 @@
 
 enum {
   SHM_MAGIC = 0x50595544, /* "PYUD" */
-  SHM_VERSION = 2,
+  SHM_VERSION = 3,
   SHM_CONTROL_SIZE = 64 * 1024 /* a page of any size that Linux has */
 };
 
@@ -165,16 +165,24 @@ uint32_t shm_spin_us_get(struct shm_control *control) {
 /* `alarmed` is written before `alarm`: the store pairs with the acquiring load in
 ** shm_alarm_get(). */
 void shm_alarm_set(struct shm_control *control, enum shm_alarm alarm,
-                   uint64_t seq) {
+                   uint64_t seq, uint32_t rows) {
+  atomic_store_explicit(&control->alarmed_rows, rows, memory_order_relaxed);
   atomic_store_explicit(&control->alarmed, seq, memory_order_relaxed);
   atomic_store_explicit(&control->alarm, alarm, memory_order_release);
 }
 
 enum shm_alarm shm_alarm_get(struct shm_control *control, uint64_t seq) {
   uint32_t alarm = atomic_load_explicit(&control->alarm, memory_order_acquire);
-  return atomic_load_explicit(&control->alarmed, memory_order_relaxed) == seq
-             ? (enum shm_alarm)alarm
-             : SHM_ALARM_NONE;
+  if (atomic_load_explicit(&control->alarmed, memory_order_relaxed) != seq) {
+    return SHM_ALARM_NONE;
+  }
+  /* The row that it was for has ended. */
+  if (alarm == SHM_ALARM_TIMEOUT &&
+      shm_rows_get(control) !=
+          atomic_load_explicit(&control->alarmed_rows, memory_order_relaxed)) {
+    return SHM_ALARM_NONE;
+  }
+  return (enum shm_alarm)alarm;
 }
 
 /* Written once, before the worker is there to read it. */
@@ -184,6 +192,20 @@ void shm_memory_limit_set(struct shm_control *control, uint32_t mib) {
 
 uint32_t shm_memory_limit_get(struct shm_control *control) {
   return atomic_load_explicit(&control->memory_limit_mib, memory_order_relaxed);
+}
+
+/* By the host, for the worker; no order with anything else. */
+void shm_stop_set(struct shm_control *control, uint64_t seq) {
+  atomic_store_explicit(&control->stop, seq, memory_order_relaxed);
+}
+
+int shm_stop_get(struct shm_control *control, uint64_t seq) {
+  return atomic_load_explicit(&control->stop, memory_order_relaxed) == seq;
+}
+
+/* Counted by the runtime's map(), which knows of no atomics. */
+uint32_t shm_rows_get(const struct shm_control *control) {
+  return __atomic_load_n(&control->rows, __ATOMIC_RELAXED);
 }
 
 /* A hint: what failed comes as a message. */

@@ -34,6 +34,9 @@ struct shm_control {
   _Atomic uint32_t broken; /* worker: groups that failed, ever */
   struct ring_shared to_worker;
   struct ring_shared to_host;
+  _Alignas(64) _Atomic uint64_t stop; /* host: a seq: its rows end */
+  _Atomic uint32_t alarmed_rows;      /* host: `rows` at the alarm, before it */
+  _Alignas(64) uint32_t rows; /* worker: of the batch under way, done so far */
 };
 
 /* What a request's call is to be ended for. */
@@ -84,13 +87,22 @@ void shm_limits_set(struct shm_control *control, uint64_t max_len,
                     uint32_t spin_us);
 /* Host: the call of request `seq` is to be ended; a signal has to follow.
 ** Worker: what for, where `seq` is that request. */
+/* `rows`: what shm_rows_get() gave: a timeout is one of the row after these. */
 void shm_alarm_set(struct shm_control *control, enum shm_alarm alarm,
-                   uint64_t seq);
+                   uint64_t seq, uint32_t rows);
 enum shm_alarm shm_alarm_get(struct shm_control *control, uint64_t seq);
 
 /* Worker: a group has failed, and nobody asked yet. Host: how often. */
 void shm_broken_add(struct shm_control *control);
 uint32_t shm_broken_get(struct shm_control *control);
+
+/* Host: the batch, or the rows, that are request `seq` are not wanted any more.
+** Worker: 1 where that is so. */
+void shm_stop_set(struct shm_control *control, uint64_t seq);
+int shm_stop_get(struct shm_control *control, uint64_t seq);
+
+/* Host: rows that the worker has done of its batch: anything, if it lies. */
+uint32_t shm_rows_get(const struct shm_control *control);
 
 uint64_t shm_max_len_get(struct shm_control *control);
 uint32_t shm_spin_us_get(struct shm_control *control);

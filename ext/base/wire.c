@@ -110,6 +110,11 @@ int wire_post(struct wire *wire, const struct wire_head *head,
   return streamed ? put_streams(wire, values, count, streamed, err) : 0;
 }
 
+int wire_has_room(struct wire *wire, uint64_t len) {
+  enum { AROUND = 1024 };
+  return len + AROUND <= ring_room(&wire->out);
+}
+
 void wire_flush(struct wire *wire) {
   if (ring_pending(&wire->out)) ring_publish(&wire->out, &wire->in);
 }

@@ -26,6 +26,9 @@
 **   WIRE_NEXT    a number, b rows                        the same
 **   WIRE_CLOSE   a number                                WIRE_RESULT NULL
 **   WIRE_QUIT                                           none: the worker exits
+**   WIRE_MAP     a definition, b index; columns, rows,  WIRE_MAPPED rows done,
+**                options, a batch                         nanoseconds, values;
+**                                                         then, a 1: wire_put_err
 **   any of these that fails                             WIRE_ERROR wire_put_err
 **
 ** The first thing that fails for a group is kept, and is the reply to whatever
@@ -70,7 +73,9 @@ enum wire_type {
   WIRE_ROWS = 18,
   WIRE_NEXT = 19,
   WIRE_CLOSE = 20,
-  WIRE_ROW = 21
+  WIRE_ROW = 21,
+  WIRE_MAP = 32,
+  WIRE_MAPPED = 33
 };
 
 enum { WIRE_ROWS_FIELDS = 5 }; /* before the arguments */
@@ -113,6 +118,13 @@ void wire_done(struct wire *wire);
 
 /* The next len bytes of a stream, after wire_done(); to NULL they are dropped. */
 int wire_read(struct wire *wire, void *to, uint64_t len, struct err *err);
+
+/* Before the batch's bytes. */
+enum { WIRE_MAP_FIELDS = 5 };
+enum { WIRE_MAPPED_FIELDS = 2 };
+
+/* 1 where that many bytes and a message around them can be sent without a wait. */
+int wire_has_room(struct wire *wire, uint64_t len);
 
 /* An error as a message's values, and back. */
 enum { WIRE_ERR_FIELDS = 6 };

@@ -12,9 +12,14 @@ int engine_open(enum engine_mode mode, const struct engine_host *host,
   return 0;
 }
 
-int engine_open_parallel(enum engine_mode mode, struct engine *first,
-                         struct engine **engine, struct err *err) {
-  struct engine *made = parallel_new(mode, first);
+void engine_map_wait(struct engine *const *engines, uint32_t count,
+                     uint32_t most_ms) {
+  process_map_wait(engines, count, most_ms);
+}
+
+int engine_open_parallel(struct pool *pool, struct engine **engine,
+                         struct err *err) {
+  struct engine *made = parallel_new(pool);
   if (!made) return err_nomem(err);
   *engine = made;
   return 0;

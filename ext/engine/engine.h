@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#include "../base/batch.h"
+#include "../base/buf.h"
 #include "../base/definition.h"
 #include "../base/err.h"
 #include "../base/tablecall.h"
@@ -64,6 +66,9 @@ struct engine_host {
 
 struct engine;
 
+/* The engines of a session that share its work: pool.h. */
+struct pool;
+
 /* A function as an engine knows it. */
 struct engine_function {
   uint32_t definition_id;
@@ -77,6 +82,28 @@ struct engine_group;
 
 /* A call of a table function, as an engine keeps it. */
 struct engine_rows;
+enum engine_map_state {
+  ENGINE_MAP_NEW = 0,
+  ENGINE_MAP_SENT = 1,   /* the engine has it: hands off */
+  ENGINE_MAP_DONE = 2,   /* `done` rows of it, not always all: runtime.h */
+  ENGINE_MAP_FAILED = 3, /* of its first `done` rows there are values */
+  ENGINE_MAP_BACK = 4    /* it was not begun: its worker died of another's */
+};
+
+/* A batch that a function is mapped over. Who sends it fills in the first part;
+** it stays where it is, and its bytes, until it is back. */
+struct engine_map {
+  struct batch in;
+  struct batch_options options; /* `stopped` is the engine's */
+  uint32_t columns;             /* of the result */
+  int table; /* 1: of a table function: any number of rows for each */
+  enum engine_map_state state;
+  uint32_t done;
+  struct buf out;   /* the values are appended: see runtime.h */
+  uint64_t time_ns; /* that it took */
+  struct err err;
+  struct engine_map *next; /* the engine's */
+};
 
 struct engine_ops {
   void (*close)(struct engine *engine);
@@ -124,6 +151,11 @@ struct engine_ops {
   int (*rows_close)(struct engine *engine,
                     const struct engine_function *function,
                     struct engine_rows *rows, struct err *err);
+  void (*map_send)(struct engine *engine,
+                   const struct engine_function *function,
+                   struct engine_map *map);
+  int (*map_has_room)(struct engine *engine, uint64_t len);
+  void (*map_stop)(struct engine *engine, const struct engine_map *map);
   void (*release)(struct engine *engine);
   void (*statement_end)(struct engine *engine);
 };
@@ -147,10 +179,10 @@ int engine_open(enum engine_mode mode, const struct engine_host *host,
                 struct engine **engine, struct err *err);
 
 /* An engine for groups alone, those of functions that are FUNCTION_PARALLEL: it
-** deals a group's rows to several workers, or in the host to several states.
-** `first` is the session's engine of the same mode and takes part. */
-int engine_open_parallel(enum engine_mode mode, struct engine *first,
-                         struct engine **engine, struct err *err);
+** deals a group's rows to several workers, the pool's members, or in the host to
+** several states. The pool outlives it. */
+int engine_open_parallel(struct pool *pool, struct engine **engine,
+                         struct err *err);
 
 /* Ends what it started. NULL-safe. */
 static inline void engine_close(struct engine *engine) {
@@ -273,6 +305,35 @@ static inline int engine_rows_close(struct engine *engine,
                                     struct engine_rows *rows, struct err *err) {
   return rows ? engine->ops->rows_close(engine, function, rows, err) : 0;
 }
+
+/* Begins to run a scalar or table function for a batch. In process mode it comes
+** back later (engine_map_wait()), unless it cannot be sent; in thread mode at once.
+** Several may be on their way, in an engine too: they are run in order, and any
+** other use of the engine waits for them. */
+static inline void engine_map_send(struct engine *engine,
+                                   const struct engine_function *function,
+                                   struct engine_map *map) {
+  engine->ops->map_send(engine, function, map);
+}
+
+/* 1 where a batch of that length can be sent beside those on their way without a
+** wait. */
+static inline int engine_map_has_room(struct engine *engine, uint64_t len) {
+  return engine->ops->map_has_room(engine, len);
+}
+
+/* A batch on its way is not wanted any more: it comes back soon, with an error. */
+static inline void engine_map_stop(struct engine *engine,
+                                   const struct engine_map *map) {
+  engine->ops->map_stop(engine, map);
+}
+
+enum { ENGINE_MAP_WAIT_MAX = 128 };
+
+/* Waits until a batch that one of these engines has is back, for at most most_ms.
+** Each has one on its way; they are of one mode. */
+void engine_map_wait(struct engine *const *engines, uint32_t count,
+                     uint32_t most_ms);
 
 /* Lets go of a VALUE_HELD result: to be called once it has been copied, before
 ** anything else is asked of the engine. */

@@ -1,8 +1,7 @@
 /* parallel.c - an engine that deals the rows of a group to several workers
 **
 ** For aggregate functions that are declared to be parallel, and not for windows.
-** Every member is an engine with a worker of its own; the first is the session's,
-** which has the rest of its functions. A group has a part, a group too, in each
+** The members are the session's (pool.h); the first has the rest of its functions. A group has a part, a group too, in each
 ** that got a row. At its end the other parts' states go to the first, which
 ** merges them and has the value.
 **
@@ -16,15 +15,13 @@
 #include <stdlib.h>
 
 #include "modes.h"
+#include "pool.h"
 
 enum { CHUNK = 128 }; /* rows, to one part in turn */
 
 struct parallel {
   struct engine engine; /* first: the interface */
-  enum engine_mode mode;
-  struct engine **members; /* [0] is borrowed, the others ours; thread: none */
-  uint32_t count;
-  uint32_t groups; /* that there are */
+  struct pool *pool;    /* borrowed */
 };
 
 struct parallel_group {
@@ -42,27 +39,7 @@ static struct parallel_group *group_of(struct engine_group *group) {
 }
 
 static struct engine *member(const struct parallel *parallel, uint32_t i) {
-  return parallel->members[parallel->mode == ENGINE_THREAD ? 0 : i];
-}
-
-/* So many members; where more are there that nobody uses, they go. */
-static int gather(struct parallel *parallel, uint32_t count, struct err *err) {
-  if (parallel->mode == ENGINE_THREAD) return 0;
-  while (!parallel->groups && parallel->count > count) {
-    engine_close(parallel->members[--parallel->count]);
-  }
-  if (count <= parallel->count) return 0;
-  struct engine **members =
-      realloc(parallel->members, count * sizeof(struct engine *));
-  if (!members) return err_nomem(err);
-  parallel->members = members;
-  for (; parallel->count < count; parallel->count++) {
-    if (engine_open(parallel->mode, parallel->engine.host,
-                    &members[parallel->count], err)) {
-      return -1;
-    }
-  }
-  return 0;
+  return parallel->pool->members[parallel->pool->mode == ENGINE_THREAD ? 0 : i];
 }
 
 static void parallel_group_free(struct engine *engine,
@@ -73,7 +50,7 @@ static void parallel_group_free(struct engine *engine,
   for (uint32_t i = 0; i < group->count; i++) {
     engine_group_free(member(parallel, i), function, group->parts[i]);
   }
-  parallel->groups--;
+  pool_leave(parallel->pool);
   free(group);
 }
 
@@ -82,10 +59,15 @@ static struct engine_group *parallel_group_new(
     uint32_t argc, struct err *err) {
   struct parallel *parallel = parallel_of(engine);
   uint32_t count = engine->host->settings->workers;
-  if (gather(parallel, count, err)) return NULL;
+  pool_enter(parallel->pool);
+  if (pool_gather(parallel->pool, count, err)) {
+    pool_leave(parallel->pool);
+    return NULL;
+  }
   struct parallel_group *group =
       calloc(1, sizeof *group + count * sizeof(struct engine_group *));
   if (!group) {
+    pool_leave(parallel->pool);
     err_nomem(err);
     return NULL;
   }
@@ -93,9 +75,9 @@ static struct engine_group *parallel_group_new(
   group->parts[0] =
       engine_group_new(member(parallel, 0), function, windowed, argc, err);
   if (group->parts[0]) {
-    parallel->groups++;
     return (struct engine_group *)group;
   }
+  pool_leave(parallel->pool);
   free(group);
   return NULL;
 }
@@ -150,60 +132,29 @@ static int parallel_group_value(struct engine *engine,
   for (uint32_t i = 1; i < group->count; i++) {
     if (group->parts[i] && merge(parallel, function, group, i, err)) return -1;
   }
-  return engine_group_value(parallel->members[0], function, group->parts[0],
+  return engine_group_value(member(parallel, 0), function, group->parts[0],
                             last, result, err);
 }
 
-static void parallel_forget(struct engine *engine, uint32_t definition_id) {
-  struct parallel *parallel = parallel_of(engine);
-  for (uint32_t i = 1; i < parallel->count; i++) {
-    engine_forget(parallel->members[i], definition_id);
-  }
-}
-
 static void parallel_release(struct engine *engine) {
-  engine_release(parallel_of(engine)->members[0]);
+  engine_release(member(parallel_of(engine), 0));
 }
 
-static void parallel_statement_end(struct engine *engine) {
-  struct parallel *parallel = parallel_of(engine);
-  for (uint32_t i = 1; i < parallel->count; i++) {
-    engine_statement_end(parallel->members[i]);
-  }
-}
-
-static void parallel_close(struct engine *engine) {
-  struct parallel *parallel = parallel_of(engine);
-  for (uint32_t i = 1; i < parallel->count; i++) {
-    engine_close(parallel->members[i]);
-  }
-  free(parallel->members);
-  free(parallel);
-}
+static void parallel_close(struct engine *engine) { free(engine); }
 
 static const struct engine_ops parallel_ops = {
     .close = parallel_close,
-    .forget = parallel_forget,
     .group_new = parallel_group_new,
     .group_step = parallel_group_step,
     .group_value = parallel_group_value,
     .group_free = parallel_group_free,
     .release = parallel_release,
-    .statement_end = parallel_statement_end,
 };
 
-struct engine *parallel_new(enum engine_mode mode, struct engine *first) {
-  struct parallel *parallel = calloc(1, sizeof *parallel);
-  struct engine **members = malloc(sizeof *members);
-  if (!parallel || !members) {
-    free(parallel);
-    free(members);
-    return NULL;
-  }
-  members[0] = first;
-  *parallel = (struct parallel){.engine = {&parallel_ops, first->host},
-                                .mode = mode,
-                                .members = members,
-                                .count = 1};
+struct engine *parallel_new(struct pool *pool) {
+  struct parallel *parallel = malloc(sizeof *parallel);
+  if (!parallel) return NULL;
+  *parallel = (struct parallel){
+      .engine = {&parallel_ops, pool->members[0]->host}, .pool = pool};
   return &parallel->engine;
 }

@@ -64,8 +64,8 @@ static void stop(struct process *process) {
   process->template = NULL;
 }
 
-static int make_again(void *engine, const struct definition *definition,
-                      struct err *err) {
+int process_make_again(void *engine, const struct definition *definition,
+                       struct err *err) {
   struct process *process = engine;
   struct value manifest;
   if (make(process, definition, &manifest, err)) return -1;
@@ -73,8 +73,7 @@ static int make_again(void *engine, const struct definition *definition,
   return 0;
 }
 
-/* The slow part of ready(). */
-static int make_ready(struct process *process, struct err *err) {
+int process_make_ready(struct process *process, struct err *err) {
   const struct engine_host *host = process->engine.host;
   struct worker *worker = &process->worker;
   /* Not under the feet of groups that are open. */
@@ -86,18 +85,13 @@ static int make_ready(struct process *process, struct err *err) {
     worker_kill(worker); /* what is left of it */
     if (start(process, err)) return -1;
   }
-  return replay_run(&process->replay, host->program, make_again, process, err);
+  return replay_run(&process->replay, host->program, process_make_again,
+                    process, err);
 }
 
-/* A worker that has all definitions. */
-static inline int ready(struct process *process, struct err *err) {
-  const struct engine_host *host = process->engine.host;
-  if (worker_usable(&process->worker) &&
-      process->settings_epoch == host->settings->epoch &&
-      process->replay.made == host->program->last_serial) {
-    return 0;
-  }
-  return make_ready(process, err);
+void process_replace(struct process *process) {
+  if (process->worker.maps) maps_drain(&process->worker, NULL);
+  worker_close_wait(&process->worker); /* one at a time */
 }
 
 static void process_close(struct engine *engine) {
@@ -112,7 +106,7 @@ static int process_define(struct engine *engine,
                           struct manifest **manifest, struct err *err) {
   struct process *process = process_of(engine);
   struct value encoded;
-  if (ready(process, err) || make(process, definition, &encoded, err))
+  if (process_ready(process, err) || make(process, definition, &encoded, err))
     return -1;
   struct err why = {0};
   int rc = manifest_decode(encoded.data, encoded.len, manifest, &why);
@@ -136,21 +130,13 @@ static void process_forget(struct engine *engine, uint32_t definition_id) {
   worker_send(&process->worker, &head, "", NULL, 0, 0, NULL);
 }
 
-/* Before a call: a worker that has had its number of calls goes. */
-static inline void count_call(struct process *process) {
-  uint32_t most = process->engine.host->settings->max_calls;
-  if (most && ++process->calls > most && !process->open) {
-    worker_close_wait(&process->worker); /* one at a time */
-    process->calls = 1;
-  }
-}
-
 int process_begin(struct process *process,
                   const struct engine_function *function, struct err *err) {
-  count_call(process);
-  return ready(process, err) ||
+  process_count_calls(process, 1);
+  return process_ready(process, err) ||
                  replay_check(&process->replay, process->engine.host->program,
-                              function->definition_id, make_again, process, err)
+                              function->definition_id, process_make_again,
+                              process, err)
              ? -1
              : 0;
 }
@@ -172,7 +158,7 @@ static int process_eval(struct engine *engine, const char *expression,
                         const struct value *argv, uint32_t argc,
                         struct value *result, struct err *err) {
   struct process *process = process_of(engine);
-  if (ready(process, err)) return -1;
+  if (process_ready(process, err)) return -1;
   struct value *values = malloc((argc + 1) * sizeof *values);
   if (!values) return err_nomem(err);
   values[0] = value_text(expression);
@@ -188,7 +174,7 @@ static int process_version(struct engine *engine, struct value *result,
                            struct err *err) {
   struct process *process = process_of(engine);
   struct wire_head head = {.type = WIRE_VERSION};
-  if (ready(process, err) ||
+  if (process_ready(process, err) ||
       process_ask(process, head, "python_version", NULL, 0, 0, result, err)) {
     return -1;
   }
@@ -241,6 +227,9 @@ static const struct engine_ops process_ops = {
     .rows_open = process_rows_open,
     .rows_next = process_rows_next,
     .rows_close = process_rows_close,
+    .map_send = process_map_send,
+    .map_has_room = process_map_has_room,
+    .map_stop = process_map_stop,
     .release = process_release,
     .statement_end = process_statement_end,
 };

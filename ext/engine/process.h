@@ -1,14 +1,15 @@
 /* process.h - the process engine's parts, for each other
 **
-** process.c has a worker brought up and calls functions there; process_groups.c and
-** process_rows.c do what lasts longer than a call: groups of aggregate functions and
-** rows of table functions. Each has a number in the worker, and while there is one
-** the worker is not replaced.
+** process.c has a worker brought up and calls functions there; process_maps.c sends
+** it batches; process_groups.c and process_rows.c do what lasts longer than a call:
+** groups of aggregate functions and rows of table functions. Each has a number in the
+** worker, and while there is one the worker is not replaced.
 */
 #ifndef PYUDF_ENGINE_PROCESS_H
 #define PYUDF_ENGINE_PROCESS_H
 
 #include "engine.h"
+#include "maps.h"
 #include "replay.h"
 #include "worker.h"
 
@@ -30,6 +31,41 @@ static inline struct process *process_of(struct engine *engine) {
   return (struct process *)engine;
 }
 
+/* For replay_run() and replay_check(). */
+int process_make_again(void *engine, const struct definition *definition,
+                       struct err *err);
+
+/* The slow part of process_ready(). */
+int process_make_ready(struct process *process, struct err *err);
+
+/* A worker that has all definitions, and nothing to do. */
+static inline int process_ready(struct process *process, struct err *err) {
+  const struct engine_host *host = process->engine.host;
+  if (process->worker.maps) maps_drain(&process->worker, NULL);
+  if (worker_usable(&process->worker) &&
+      process->settings_epoch == host->settings->epoch &&
+      process->replay.made == host->program->last_serial) {
+    return 0;
+  }
+  return process_make_ready(process, err);
+}
+
+/* The slow part of process_count_calls(). */
+void process_replace(struct process *process);
+
+/* Before so many calls: a worker that has had its number of them goes. */
+static inline void process_count_calls(struct process *process,
+                                       uint32_t count) {
+  uint32_t most = process->engine.host->settings->max_calls;
+  if (!most) return;
+  if (process->calls && process->calls + (uint64_t)count > most &&
+      !process->open) {
+    process_replace(process);
+    process->calls = 0;
+  }
+  process->calls = process->calls < most ? process->calls + count : most;
+}
+
 /* A worker that has all definitions, and this function's in good order; counts as
 ** a call. */
 int process_begin(struct process *process,
@@ -49,6 +85,13 @@ int64_t process_number_take(struct process *process);
 
 /* Gives it back. There is room: each number has a place in the list. */
 void process_number_give(struct process *process, uint32_t number);
+
+/* process_maps.c */
+void process_map_send(struct engine *engine,
+                      const struct engine_function *function,
+                      struct engine_map *map);
+int process_map_has_room(struct engine *engine, uint64_t len);
+void process_map_stop(struct engine *engine, const struct engine_map *map);
 
 /* process_groups.c */
 struct engine_group *process_group_new(struct engine *engine,

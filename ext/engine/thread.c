@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/clock.h"
 #include "embed.h"
 #include "kept.h"
 #include "modes.h"
@@ -422,6 +423,45 @@ static int thread_rows_close(struct engine *engine,
   return rc;
 }
 
+static void thread_map_send(struct engine *engine,
+                            const struct engine_function *function,
+                            struct engine_map *map) {
+  struct thread *thread = thread_of(engine);
+  struct value none = value_null();
+  uint32_t inside = 0;
+  map->done = 0;
+  map->time_ns = 0;
+  map->state = ENGINE_MAP_FAILED;
+  int rc =
+      begin(thread, engine_timeout(engine, function->timeout_ms), &map->err);
+  if (rc == -2) return;
+  if (!rc) {
+    rc = replay_check(&thread->replay, engine->host->program,
+                      function->definition_id, make_again, thread, &map->err);
+  }
+  if (!rc) {
+    /* The watching thread counts a deadline from the last row. */
+    uint32_t *done = thread->calls == 1 ? &thread->watch.rows : &inside;
+    uint64_t began = clock_ns();
+    rc = thread->runtime->map(thread->space, function->definition_id,
+                              function->index, &map->in, &map->options,
+                              &map->out, done, &map->err);
+    map->time_ns = clock_ns() - began;
+    map->done = *done;
+  }
+  if (!finish(thread, rc, &none, &map->err)) map->state = ENGINE_MAP_DONE;
+}
+
+static int thread_map_has_room(struct engine *engine, uint64_t len) {
+  (void)engine, (void)len;
+  return 1;
+}
+
+static void thread_map_stop(struct engine *engine,
+                            const struct engine_map *map) {
+  (void)engine, (void)map; /* none is on its way */
+}
+
 static void thread_release(struct engine *engine) {
   struct thread *thread = thread_of(engine);
   thread->runtime->release(thread->space);
@@ -444,6 +484,9 @@ static const struct engine_ops thread_ops = {
     .rows_open = thread_rows_open,
     .rows_next = thread_rows_next,
     .rows_close = thread_rows_close,
+    .map_send = thread_map_send,
+    .map_has_room = thread_map_has_room,
+    .map_stop = thread_map_stop,
     .release = thread_release,
     .statement_end = thread_statement_end,
 };

@@ -45,6 +45,12 @@ static void unlink_watch(struct watch *watch) {
   watch->next = watch->prev = NULL;
 }
 
+/* Counted without atomics by the thread that runs. */
+__attribute__((no_sanitize("thread"))) static uint32_t rows_of(
+    const struct watch *watch) {
+  return *(const volatile uint32_t *)&watch->rows;
+}
+
 /* 1 where the call that `serial` names is under way. */
 static int running(const struct watch *watch, unsigned serial) {
   return serial % 2 == 1 && atomic_load(&watch->serial) == serial;
@@ -61,7 +67,8 @@ static void raise_in(struct watch *watch, unsigned serial,
   enter();
   struct watch *at = list;
   while (at && at != watch) at = at->next;
-  if (may && at && running(watch, serial)) {
+  if (may && at && running(watch, serial) &&
+      (reason != WATCH_TIMEOUT || rows_of(watch) == watch->seen_rows)) {
     runtime->raise(thread, reason == WATCH_TIMEOUT ? RUNTIME_RAISE_TIMEOUT
                                                    : RUNTIME_RAISE_INTERRUPT);
     atomic_store(&watch->raised, reason);
@@ -97,6 +104,11 @@ static int look(void) {
       watch->seen_ms =
           clock_ms() - WATCH_MS / 2; /* when it began, on average */
       watch->raised_ms = 0;
+    }
+    uint32_t rows = rows_of(watch);
+    if (rows != watch->seen_rows) {
+      watch->seen_rows = rows;
+      watch->seen_ms = clock_ms() - WATCH_MS / 2;
     }
     if (serial % 2 == 1 || !since) busy++;
     if (!since || serial % 2 == 0) continue;

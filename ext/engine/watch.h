@@ -37,9 +37,11 @@ struct watch {
   atomic_uint serial; /* odd while a call is under way; one more at its ends */
   atomic_uint timeout_ms; /* for the call under way; 0: none */
   atomic_int raised;      /* what was raised in the call under way */
-  unsigned seen;          /* the watching thread's: serial at its last look */
-  int64_t seen_ms;        /* and when it saw that serial first */
-  int64_t raised_ms;      /* and when it raised in that call last; 0: not yet */
+  uint32_t rows; /* of its batch, done so far: counted by the runtime's map() */
+  uint32_t seen_rows; /* the watching thread's: rows at its last look */
+  unsigned seen;      /* the watching thread's: serial at its last look */
+  int64_t seen_ms;    /* and when it saw that serial first */
+  int64_t raised_ms;  /* and when it raised in that call last; 0: not yet */
 };
 
 /* Into a zeroed struct; watch_fini() before its engine goes. */

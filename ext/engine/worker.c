@@ -15,6 +15,7 @@
 #include "../base/control.h"
 #include "../base/memlog.h"
 #include "forks.h"
+#include "maps.h"
 
 enum {
   GRACE_MS = 50,        /* for a call that was told to end, to do so */
@@ -100,9 +101,9 @@ static int check_call(struct worker *worker, struct err *err) {
     workers_name(&worker->place, worker->name);
   }
   if (worker->looks % LOOKS_ALIVE == 0 && check_alive(worker, err)) return -1;
-  uint32_t read = ring_read_count(&worker->wire.out);
+  uint32_t read = maps_progress(worker);
   /* A row that was told to end has ended, and its group says how. */
-  if (worker->posted && worker->alarm == SHM_ALARM_TIMEOUT &&
+  if ((worker->posted || worker->maps) && worker->alarm == SHM_ALARM_TIMEOUT &&
       read != worker->read) {
     worker->alarm = SHM_ALARM_NONE;
   }
@@ -123,13 +124,15 @@ static int check_call(struct worker *worker, struct err *err) {
     worker->alarm = SHM_ALARM_STOP;
   } else if (worker->until_ms && now >= worker->until_ms) {
     worker->alarm = SHM_ALARM_TIMEOUT;
+  } else if (maps_is_stopped(worker, now)) {
+    worker->alarm = SHM_ALARM_INTERRUPT;
   }
   if (worker->alarm) {
     worker->grace_ms = now + GRACE_MS;
     worker->delay = delay_get(worker->pid);
     int unasked = worker->posted == POSTED || worker->posted == POSTED_FREE;
     shm_alarm_set(worker->shm.control, worker->alarm,
-                  worker->seq + (uint64_t)unasked);
+                  maps_oldest(worker) + (uint64_t)unasked, worker->rows);
     template_alarm(worker->template, worker->pid);
   }
   return 0;
@@ -197,6 +200,7 @@ done:
 }
 
 static void fini(struct worker *worker) {
+  maps_lost(worker, NULL);
   workers_leave(&worker->place);
   if (worker->shm.control) shm_close(&worker->shm);
   if (worker->crash_fd >= 0) close(worker->crash_fd);
@@ -248,7 +252,7 @@ int worker_usable(const struct worker *worker) {
 static void begin(struct worker *worker, const char *name,
                   uint32_t timeout_ms) {
   const struct engine_host *host = worker->host;
-  if (worker->posted != POSTED) {
+  if (worker->posted != POSTED && !worker->maps) {
     worker->until_ms = 0;
     worker->alarm = SHM_ALARM_NONE;
     worker->looks = worker->unseen = 0;
@@ -266,6 +270,7 @@ static void begin(struct worker *worker, const char *name,
 /* A message that could not be sent. */
 static int not_sent(struct worker *worker, const struct err *err) {
   if (!err || err->code != ERR_USAGE) {
+    maps_lost(worker, err);
     worker_kill(worker);
   } else {
     workers_end(&worker->place);
@@ -273,10 +278,16 @@ static int not_sent(struct worker *worker, const struct err *err) {
   return -1;
 }
 
+/* What is still to come for others is taken out of the way. */
+static int settle(struct worker *worker, struct err *err) {
+  if (worker->settle) return worker->settle(worker->settle_arg, err);
+  return worker->maps ? maps_drain(worker, err) : 0;
+}
+
 int worker_post(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err) {
-  if (worker->settle && worker->settle(worker->settle_arg, err)) return -1;
+  if (settle(worker, err)) return -1;
   begin(worker, name, timeout_ms);
   if (head->type != WIRE_FREE) {
     worker->posted = POSTED;
@@ -300,7 +311,7 @@ void worker_flush(struct worker *worker) {
 int worker_send(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err) {
-  if (worker->settle && worker->settle(worker->settle_arg, err)) return -1;
+  if (settle(worker, err)) return -1;
   begin(worker, name, timeout_ms);
   worker->posted = worker->posted == POSTED ? POSTED_AND_ASKED : POSTED_NOTHING;
   if (head->type != WIRE_FORGET) { /* which has no reply */
@@ -312,6 +323,24 @@ int worker_send(struct worker *worker, struct wire_head *head, const char *name,
     return not_sent(worker, err);
   }
   if (head->type == WIRE_FORGET) workers_end(&worker->place);
+  return 0;
+}
+
+int worker_send_map(struct worker *worker, struct wire_head *head,
+                    const char *name, const struct value *values,
+                    uint32_t count, uint32_t rows, uint32_t timeout_ms,
+                    struct err *err) {
+  begin(worker, name, timeout_ms);
+  if (!worker->maps) {
+    worker->posted =
+        worker->posted == POSTED ? POSTED_AND_ASKED : POSTED_NOTHING;
+  }
+  workers_begin(&worker->place, rows);
+  head->seq = worker->seq + 1;
+  if (wire_send(&worker->wire, head, values, count, err)) {
+    return not_sent(worker, err);
+  }
+  worker->seq++;
   return 0;
 }
 
@@ -338,8 +367,7 @@ int worker_read_value(struct worker *worker, struct value *value,
   return 0;
 }
 
-/* The call raised: what we had it raise is told as what it is, with the place. */
-static int failed(const struct worker *worker, struct err *why,
+int worker_failed(const struct worker *worker, struct err *why,
                   struct err *err) {
   int late = why->code == ERR_TIMEOUT || why->code == ERR_INTERRUPT;
   if (!err) {
@@ -361,6 +389,7 @@ static int failed(const struct worker *worker, struct err *why,
 
 int worker_broke(struct worker *worker, const char *what, struct err *err) {
   err_set(err, ERR_CRASH, "%s broke the protocol: %s", worker->peer, what);
+  maps_lost(worker, err);
   worker_kill(worker);
   return -1;
 }
@@ -408,7 +437,15 @@ static int take_reply(struct worker *worker, const struct wire_head *head,
     return worker_broke(worker, "a reply that cannot be read", err);
   }
   wire_done(&worker->wire);
-  return failed(worker, &why, err);
+  return worker_failed(worker, &why, err);
+}
+
+void worker_answered(struct worker *worker) {
+  worker->posted = POSTED_NOTHING;
+  worker->alarm = SHM_ALARM_NONE;
+  worker->until_ms = worker->stop_ms = 0;
+  worker->looks = worker->unseen = 0;
+  if (!worker->maps) workers_end(&worker->place);
 }
 
 static void end(struct worker *worker) {
@@ -466,5 +503,5 @@ int worker_row(struct worker *worker, struct value *values, uint32_t count,
 
 void worker_stop(struct worker *worker) {
   worker->stopping = 1;
-  shm_alarm_set(worker->shm.control, SHM_ALARM_STOP, worker->seq);
+  shm_stop_set(worker->shm.control, worker->seq);
 }

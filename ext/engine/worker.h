@@ -24,24 +24,29 @@ struct worker {
   struct shm shm;
   struct wire wire;
   int crash_fd;
-  pid_t pid;            /* 0: there is none */
-  char peer[24];        /* "worker 4711" */
-  uint32_t epoch;       /* forks_epoch() of the process it belongs to */
-  uint32_t ended;       /* how often it was found to have */
-  uint64_t seq;         /* of the last request */
-  uint64_t max_len;     /* the limit that the worker was told last */
-  uint32_t timeout_ms;  /* for the request under way; 0: none */
-  int64_t until_ms;     /* its deadline, 0 until somebody has to wait */
-  int posted;           /* messages without a reply came before it */
-  uint32_t read;        /* what the worker had read at the last look */
-  enum shm_alarm alarm; /* what its call was told to end for */
-  int64_t grace_ms;     /* when the worker is killed for not ending it, */
-  struct delay delay;   /* as it was told to end */
-  uint32_t sent_at;     /* where the request lies in the ring */
-  uint32_t looks;       /* that its wait has had at the world */
-  uint32_t unseen;      /* of these found it dead, and nobody said so */
-  const char *name;     /* what the request under way calls, borrowed */
-  int stopping;         /* nobody wants the rest of its rows */
+  pid_t pid;               /* 0: there is none */
+  char peer[24];           /* "worker 4711" */
+  uint32_t epoch;          /* forks_epoch() of the process it belongs to */
+  uint32_t ended;          /* how often it was found to have */
+  uint64_t seq;            /* of the last request */
+  uint64_t max_len;        /* the limit that the worker was told last */
+  uint32_t timeout_ms;     /* for the request under way; 0: none */
+  int64_t until_ms;        /* its deadline, 0 until somebody has to wait */
+  int posted;              /* messages without a reply came before it */
+  uint32_t read;           /* what the worker had read at the last look */
+  uint32_t rows;           /* and done of its batch */
+  enum shm_alarm alarm;    /* what its call was told to end for */
+  int64_t grace_ms;        /* when the worker is killed for not ending it, */
+  struct delay delay;      /* as it was told to end */
+  uint32_t sent_at;        /* where the request lies in the ring */
+  uint32_t looks;          /* that its wait has had at the world */
+  uint32_t unseen;         /* of these found it dead, and nobody said so */
+  const char *name;        /* what the request under way calls, borrowed */
+  struct engine_map *maps; /* batches under way, in order: maps.c */
+  uint32_t map_count;
+  uint64_t stop_seq; /* of one that is not wanted any more; 0: none */
+  int64_t stop_ms;   /* when the row it is at is to end; 0: not yet seen */
+  int stopping;      /* nobody wants the rest of its rows */
   /* Reads what is left of the reply under way, before anything else is asked of
   ** the worker: set while a reply comes in rows. -1: the worker is gone. */
   int (*settle)(void *arg, struct err *err);
@@ -72,6 +77,13 @@ int worker_usable(const struct worker *worker);
 int worker_send(struct worker *worker, struct wire_head *head, const char *name,
                 const struct value *values, uint32_t count, uint32_t timeout_ms,
                 struct err *err);
+
+/* The same for a batch of so many rows: several of them may be under way, and
+** nothing else. */
+int worker_send_map(struct worker *worker, struct wire_head *head,
+                    const char *name, const struct value *values,
+                    uint32_t count, uint32_t rows, uint32_t timeout_ms,
+                    struct err *err);
 
 /* The same for a message that has no reply. It need not be on its way yet. */
 int worker_post(struct worker *worker, struct wire_head *head, const char *name,
@@ -107,6 +119,14 @@ int worker_read_value(struct worker *worker, struct value *value,
 /* The rows of the reply under way are not wanted: the worker is told to end it, and
 ** gets GeneratorExit where it does not soon. */
 void worker_stop(struct worker *worker);
+
+/* The call raised: what we had it raise is told as what it is, with the place;
+** `why` is cleared. Returns -1. */
+int worker_failed(const struct worker *worker, struct err *why,
+                  struct err *err);
+
+/* A batch is back: what the wait for it knew is no use for the next. */
+void worker_answered(struct worker *worker);
 
 /* What it sent is not what the protocol has, as `what` says: it is killed. */
 int worker_broke(struct worker *worker, const char *what, struct err *err);

@@ -90,6 +90,14 @@ int workers_enter(struct workers_place *place, const struct engine_host *host,
   return 0;
 }
 
+int workers_have_place(void) {
+  pthread_once(&max_once, read_max);
+  enter();
+  int have = count < max;
+  forks_lock_leave(&lock);
+  return have;
+}
+
 void workers_started(struct workers_place *place, struct shm_control *control,
                      pid_t pid) {
   enter();

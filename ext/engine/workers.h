@@ -50,6 +50,9 @@ struct workers_info {
 int workers_enter(struct workers_place *place, const struct engine_host *host,
                   uint32_t restarts, struct err *err);
 
+/* 1 where there is a place at the moment. */
+int workers_have_place(void);
+
 /* The worker has been started. */
 void workers_started(struct workers_place *place, struct shm_control *control,
                      pid_t pid);
@@ -57,12 +60,13 @@ void workers_started(struct workers_place *place, struct shm_control *control,
 /* Gives a place up; before the control page is unmapped. */
 void workers_leave(struct workers_place *place);
 
-/* Around a request: plain stores. Those that take longer are named. */
-static inline void workers_begin(struct workers_place *place, int is_call) {
+/* Around a request, with so many calls: plain stores. Those that take longer are
+** named. */
+static inline void workers_begin(struct workers_place *place, uint32_t count) {
   atomic_store_explicit(&place->busy, 1, memory_order_relaxed);
-  if (!is_call) return;
+  if (!count) return;
   uint64_t calls = atomic_load_explicit(&place->calls, memory_order_relaxed);
-  atomic_store_explicit(&place->calls, calls + 1, memory_order_relaxed);
+  atomic_store_explicit(&place->calls, calls + count, memory_order_relaxed);
 }
 void workers_name(struct workers_place *place, const char *name);
 void workers_unname(struct workers_place *place);

@@ -21,12 +21,15 @@ int map_batch(struct runtime_space *space, uint32_t definition_id,
               uint32_t *done, struct err *err) {
   struct codec_reader reader = {in->data, (const uint8_t *)in->data + in->len};
   struct value values[CALL_ARGS_MAX], result;
-  (void)options;
+  size_t began = out->len;
   *done = 0;
   if (in->columns > CALL_ARGS_MAX) {
     return err_set(err, ERR_USAGE, "%u arguments are too many", in->columns);
   }
-  for (; *done < in->rows; ++*done) {
+  while (*done < in->rows && (!*done || out->len - began < BATCH_BYTES)) {
+    if (options->stopped && options->stopped(options->arg)) {
+      return err_set(err, ERR_INTERRUPT, "interrupted");
+    }
     if (row_get(&reader, in->columns, values, err) ||
         call_scalar(space, definition_id, index, values, in->columns, &result,
                     err)) {
@@ -35,6 +38,7 @@ int map_batch(struct runtime_space *space, uint32_t definition_id,
     codec_add(out, &result);
     call_release(space);
     if (out->failed) return err_nomem(err);
+    ++*done;
   }
   return 0;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "groups.h"
+#include "maps.h"
 #include "server.h"
 #include "tables.h"
 
@@ -155,6 +156,9 @@ static void serve_one(struct server *server) {
   switch (head.type) {
     case WIRE_CALL:
       serve_call(server, &head, &reader);
+      break;
+    case WIRE_MAP:
+      maps_serve(server, &head, &reader);
       break;
     case WIRE_EVAL:
       serve_eval(server, &head, &reader);

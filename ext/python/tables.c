@@ -1,7 +1,7 @@
 /* tables.c - what a worker does about calls of table functions: see tables.h
 **
 ** HOW IT WORKS. The host asks for a number of rows, which it reads while the next
-** ones are made. A batch ends early once it has taken BATCH_US, so that a slow
+** ones are made. A batch ends early once it has taken ROWS_US, so that a slow
 ** function does not run ahead of a statement that may want no more of it; the first
 ** rows of each are shown to the host one by one.
 */
@@ -15,8 +15,8 @@
 
 enum {
   TABLES_MAX = 1 << 28,
-  BATCH_US = 1000,
-  BATCH_BYTES = 64 * 1024,
+  ROWS_US = 1000,
+  ROWS_BYTES = 64 * 1024,
   EAGER = 16,      /* rows of a batch that go out at once */
   CLOCK_EVERY = 16 /* rows between two looks at the clock after that */
 };
@@ -67,10 +67,6 @@ static int send_row(struct server *server, uint64_t seq,
   return 0;
 }
 
-static int is_stopped(struct server *server, uint64_t seq) {
-  return shm_alarm_get(server->shm.control, seq) == SHM_ALARM_STOP;
-}
-
 /* So many rows, or fewer. Returns 1 where there are more, 0 at the end, -1. */
 static int send_rows(struct server *server, const struct wire_head *head,
                      struct err *err) {
@@ -86,10 +82,9 @@ static int send_rows(struct server *server, const struct wire_head *head,
     if (send_row(server, head->seq, table.values, columns, i <= EAGER, err)) {
       return -1;
     }
-    if (i >= head->b || server->wire.out.pos - pos >= BATCH_BYTES) return 1;
-    if (is_stopped(server, head->seq)) return 1;
-    if ((i <= EAGER || i % CLOCK_EVERY == 0) &&
-        clock_us() - began >= BATCH_US) {
+    if (i >= head->b || server->wire.out.pos - pos >= ROWS_BYTES) return 1;
+    if (shm_stop_get(server->shm.control, head->seq)) return 1;
+    if ((i <= EAGER || i % CLOCK_EVERY == 0) && clock_us() - began >= ROWS_US) {
       return 1;
     }
   }

@@ -8,6 +8,7 @@
 #include "define.h"
 #include "evaluate.h"
 #include "introspect.h"
+#include "map.h"
 #include "session.h"
 #include "sqlite.h"
 
@@ -50,6 +51,7 @@ static int register_all(struct session *session) {
         NULL, session_unref);
   }
   if (rc == SQLITE_OK) rc = introspect_register(session);
+  if (rc == SQLITE_OK) rc = map_register(session);
   return rc;
 }
 

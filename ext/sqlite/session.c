@@ -48,7 +48,11 @@ static int pragma(void *arg, const char *name, const char *value, char **text) {
 
 static void session_free(struct session *session) {
   if (session->forks == forks_epoch()) {
-    for (int i = 0; i < SESSION_ENGINES; i++) engine_close(session->engines[i]);
+    for (int i = 0; i < ENGINE_MODES; i++) {
+      engine_close(session->engines[SESSION_PARALLEL + i]);
+      pool_free(session->pools[i]);
+      engine_close(session->engines[i]);
+    }
   }
   pragma_hook_free(session->hook);
   registry_fini(&session->registry);
@@ -151,6 +155,7 @@ void session_refresh(struct session *session) {
     /* A forked child: the engines are its parent's. They are left as they are,
     ** memory and all: whatever they hold is in use over there. */
     memset(session->engines, 0, sizeof session->engines);
+    memset(session->pools, 0, sizeof session->pools);
     session->forks = forks_epoch();
   }
 }
@@ -174,12 +179,23 @@ int session_engine(struct session *session, enum engine_mode mode,
   return 0;
 }
 
+int session_pool(struct session *session, enum engine_mode mode,
+                 struct pool **pool, struct err *err) {
+  struct engine *first;
+  if (!session->pools[mode]) {
+    if (session_engine(session, mode, &first, err)) return -1;
+    session->pools[mode] = pool_new(mode, first, err);
+  }
+  *pool = session->pools[mode];
+  return *pool ? 0 : -1;
+}
+
 int session_parallel(struct session *session, enum engine_mode mode,
                      struct engine **engine, struct err *err) {
   struct engine **made = &session->engines[SESSION_PARALLEL + mode];
-  struct engine *first;
-  if (!*made && (session_engine(session, mode, &first, err) ||
-                 engine_open_parallel(mode, first, made, err))) {
+  struct pool *pool;
+  if (!*made && (session_pool(session, mode, &pool, err) ||
+                 engine_open_parallel(pool, made, err))) {
     return -1;
   }
   *engine = *made;
@@ -188,8 +204,9 @@ int session_parallel(struct session *session, enum engine_mode mode,
 
 static void forget(void *arg, uint32_t definition_id) {
   struct session *session = arg;
-  for (int i = 0; i < SESSION_ENGINES; i++) {
+  for (int i = 0; i < ENGINE_MODES; i++) {
     if (session->engines[i]) engine_forget(session->engines[i], definition_id);
+    if (session->pools[i]) pool_forget(session->pools[i], definition_id);
   }
 }
 
@@ -200,8 +217,9 @@ void session_settle(struct session *session) {
   session->depth--;
   if (session->ended) {
     session->ended = 0;
-    for (int i = 0; i < SESSION_ENGINES; i++) {
+    for (int i = 0; i < ENGINE_MODES; i++) {
       if (session->engines[i]) engine_statement_end(session->engines[i]);
+      if (session->pools[i]) pool_statement_end(session->pools[i]);
     }
   }
 }

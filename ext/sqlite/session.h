@@ -9,6 +9,7 @@
 #define PYUDF_SESSION_H
 
 #include "../engine/engine.h"
+#include "../engine/pool.h"
 #include "errors.h"
 #include "pragma.h"
 #include "program.h"
@@ -38,6 +39,7 @@ struct session {
   uint64_t begun;      /* statements that called us, so far: their numbers */
   uint64_t failed;     /* number of the last that we gave an error */
   struct engine *engines[SESSION_ENGINES]; /* NULL until used */
+  struct pool *pools[ENGINE_MODES];        /* the same */
   struct engine_host host;
   struct settings settings;
   struct program program;
@@ -65,6 +67,10 @@ void session_refresh(struct session *session);
 /* The engine of a mode, opened if it is not. */
 int session_engine(struct session *session, enum engine_mode mode,
                    struct engine **engine, struct err *err);
+
+/* Its engine and those that share its work. */
+int session_pool(struct session *session, enum engine_mode mode,
+                 struct pool **pool, struct err *err);
 
 /* The same for groups of functions that are FUNCTION_PARALLEL. */
 int session_parallel(struct session *session, enum engine_mode mode,

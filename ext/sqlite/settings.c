@@ -16,7 +16,7 @@
 #define PYUDF_DEFAULT_PYTHON "python3"
 #endif
 
-enum { SPIN_MAX_US = 1000000, SPIN_DEFAULT_US = 50, WORKERS_MAX = 1000 };
+enum { SPIN_MAX_US = 1000000, SPIN_DEFAULT_US = 50 };
 
 enum setting_type {
   TYPE_CHOICE, /* one of `choices` */
@@ -107,10 +107,18 @@ static const struct setting_spec specs[SETTING_COUNT] = {
     [SETTING_WORKERS] = {.name = "python_workers",
                          .type = TYPE_COUNT,
                          .min = 1,
-                         .max = WORKERS_MAX,
+                         .max = SETTING_WORKERS_MAX,
                          .accepts = "a number from 1 to 1000",
                          .help =
                              "workers that this connection may have at a time"},
+    [SETTING_BATCH_SIZE] = {.name = "python_batch_size",
+                            .type = TYPE_COUNT,
+                            .initial = "1000",
+                            .min = 1,
+                            .max = SETTING_BATCH_MAX,
+                            .accepts = "a number from 1 to 1000000",
+                            .help = "rows that a batch of python_map has at "
+                                    "most; a batch function gets so many"},
     [SETTING_ON_CRASH] =
         {.name = "python_on_crash",
          .type = TYPE_CHOICE,
@@ -134,6 +142,13 @@ static const struct setting_spec specs[SETTING_COUNT] = {
                          .accepts = "on or off",
                          .help =
                              "whether the time spent in functions is sampled"},
+    [SETTING_PROGRESS] =
+        {.name = "python_progress",
+         .type = TYPE_SWITCH,
+         .initial = "off",
+         .accepts = "on or off",
+         .help = "whether a python_map that takes long says how far it is, "
+                 "where standard error is a terminal"},
 };
 
 const char *setting_name(int id) { return specs[id].name; }
@@ -233,6 +248,9 @@ static void apply(struct settings *settings) {
   settings->on_error_null = !strcmp(items[SETTING_ON_ERROR].text, "null");
   settings->on_crash_retry = !strcmp(items[SETTING_ON_CRASH].text, "retry");
   settings->metrics = !strcmp(items[SETTING_METRICS].text, "on");
+  settings->progress = !strcmp(items[SETTING_PROGRESS].text, "on");
+  settings->batch_size =
+      (uint32_t)strtoul(items[SETTING_BATCH_SIZE].text, NULL, 10);
   engine->executable = items[SETTING_EXECUTABLE].text;
   engine->path = items[SETTING_PATH].text;
   engine->preload = items[SETTING_PRELOAD].text;

@@ -19,11 +19,15 @@ enum setting_id {
   SETTING_MEMORY_LIMIT,
   SETTING_MAX_CALLS,
   SETTING_WORKERS,
+  SETTING_BATCH_SIZE,
   SETTING_ON_CRASH,
   SETTING_ON_ERROR,
   SETTING_METRICS,
+  SETTING_PROGRESS,
   SETTING_COUNT
 };
+
+enum { SETTING_WORKERS_MAX = 1000, SETTING_BATCH_MAX = 1000000 };
 
 enum setting_source {
   SETTING_DEFAULT,
@@ -44,6 +48,8 @@ struct settings {
   int on_error_null;
   int on_crash_retry;
   int metrics;
+  int progress;
+  uint32_t batch_size;
   char spin_default[16], workers_default[16];
   struct setting items[SETTING_COUNT];
 };

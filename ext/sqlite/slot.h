@@ -43,6 +43,7 @@ struct function {
   struct program_item *item;
   struct session *session;
   struct metrics metrics;
+  uint32_t workers; /* that its last map was spread over; 0: there was none */
   uint32_t refs;
   uint32_t slots;                /* that stand for it */
   struct function *next, **link; /* in the registry, in order of definition */

@@ -123,6 +123,8 @@ static int fill_functions(struct session *session, int setting,
                          : metrics->calls - metrics->errors);
     add_number(rows, metrics->errors);
     rows_add(rows, value_real((double)metrics->time_ns / 1e9));
+    rows_add(rows, function->workers ? value_integer(function->workers)
+                                     : value_null());
   }
   return 0;
 }
@@ -190,10 +192,11 @@ const struct table_spec tables[] = {
                "source TEXT, help TEXT)",
      .fill = fill_settings},
     {.name = "python_functions",
-     .columns = 12,
+     .columns = 13,
      .schema = "CREATE TABLE x(name TEXT, kind TEXT, arguments TEXT, "
                "result TEXT, flags TEXT, module TEXT, source TEXT, mode TEXT, "
-               "calls INTEGER, rows INTEGER, errors INTEGER, call_time REAL)",
+               "calls INTEGER, rows INTEGER, errors INTEGER, call_time REAL, "
+               "workers INTEGER)",
      .fill = fill_functions},
     {.name = "python_errors",
      .columns = 9,

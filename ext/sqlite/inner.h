@@ -1,0 +1,39 @@
+/* inner.h - the query whose rows python_map reads
+*/
+#ifndef PYUDF_INNER_H
+#define PYUDF_INNER_H
+
+#include "../base/err.h"
+#include "../base/value.h"
+#include "sqlite.h"
+
+/* Starts as {0}. */
+struct inner {
+  sqlite3 *db;
+  sqlite3_stmt *statement; /* NULL once it has ended */
+  uint32_t columns;
+  int ended;      /* 1: there are no more rows */
+  int code;       /* SQLite's, where that is an error; else 0 */
+  struct err err; /* and what it says */
+};
+
+/* Compiles it: one statement that reads. */
+int inner_open(struct inner *inner, sqlite3 *db, const char *query,
+               struct err *err);
+
+/* 1 where there is a next row; 0 once it has ended, well or not. */
+int inner_next(struct inner *inner);
+
+/* The row's columns, borrowed: the first, and those after it. */
+int inner_get(struct inner *inner, struct value *key, struct value *argv,
+              uint32_t argc);
+
+/* Memory ran out over a row: that is its end. */
+void inner_fail(struct inner *inner);
+
+/* How it ended: 0, or -1 and err. */
+int inner_error(struct inner *inner, struct err *err);
+
+void inner_close(struct inner *inner);
+
+#endif
