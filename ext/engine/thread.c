@@ -8,35 +8,8 @@
 
 #include "../base/clock.h"
 #include "embed.h"
-#include "kept.h"
 #include "modes.h"
-#include "replay.h"
-#include "watch.h"
-
-struct thread {
-  struct engine engine;          /* first: the interface */
-  const struct runtime *runtime; /* NULL until Python is up */
-  int owned;                     /* 1: Python is ours */
-  struct runtime_space *space;
-  uint64_t settings_epoch; /* of the settings the space was made with */
-  struct replay replay;
-  uint32_t calls; /* under way in this session */
-  uint32_t open;  /* groups and calls of table functions that there are */
-  struct watch watch;
-};
-
-static struct thread *thread_of(struct engine *engine) {
-  return (struct thread *)engine;
-}
-
-/* Takes the GIL, unless this thread has it. */
-static inline int enter(struct thread *thread, struct err *err) {
-  return kept_enter(thread->runtime, err);
-}
-
-static inline void leave(struct thread *thread) {
-  kept_leave(thread->runtime, thread->owned);
-}
+#include "thread.h"
 
 static void thread_statement_end(struct engine *engine) {
   if (thread_of(engine)->runtime) kept_end(thread_of(engine)->runtime);
@@ -59,7 +32,7 @@ static int make(struct thread *thread, const struct definition *definition,
   return thread->runtime->define(thread->space, definition, manifest, err);
 }
 
-static int make_again(void *engine, const struct definition *definition,
+int thread_make_again(void *engine, const struct definition *definition,
                       struct err *err) {
   struct buf manifest = {0};
   int rc = make(engine, definition, &manifest, err);
@@ -67,8 +40,7 @@ static int make_again(void *engine, const struct definition *definition,
   return rc;
 }
 
-/* The slow part of begin(). */
-static __attribute__((noinline)) int make_ready(struct thread *thread,
+__attribute__((noinline)) int thread_make_ready(struct thread *thread,
                                                 struct err *err) {
   const struct engine_host *host = thread->engine.host;
   /* Not under the feet of a call that changed a setting, or of open groups. */
@@ -88,11 +60,11 @@ static __attribute__((noinline)) int make_ready(struct thread *thread,
       return -1;
     }
   }
-  return replay_run(&thread->replay, host->program, make_again, thread, err);
+  return replay_run(&thread->replay, host->program, thread_make_again, thread,
+                    err);
 }
 
-/* Python, at the first call and where the settings have changed. */
-static __attribute__((noinline)) int bring_up(struct thread *thread,
+__attribute__((noinline)) int thread_bring_up(struct thread *thread,
                                               struct err *err) {
   const struct engine_host *host = thread->engine.host;
   if (host->settings->memory_limit_mib || host->settings->max_calls) {
@@ -105,27 +77,7 @@ static __attribute__((noinline)) int bring_up(struct thread *thread,
   return 0;
 }
 
-/* Python, the GIL, and a space with all definitions. Returns 0, -1 with the GIL
-** where the space could not be made, -2 without it. finish() after 0 and -1. */
-static inline __attribute__((always_inline)) int begin(struct thread *thread,
-                                                       uint32_t timeout_ms,
-                                                       struct err *err) {
-  const struct engine_host *host = thread->engine.host;
-  if (thread->settings_epoch != host->settings->epoch &&
-      bring_up(thread, err)) {
-    return -2;
-  }
-  if (enter(thread, err)) return -2;
-  if (!thread->calls++) watch_begin(&thread->watch, timeout_ms);
-  if (thread->space && thread->settings_epoch == host->settings->epoch &&
-      thread->replay.made == host->program->last_serial) {
-    return 0;
-  }
-  return make_ready(thread, err);
-}
-
-/* What was raised in the call by us is told as what it is, with the place. */
-static __attribute__((noinline, cold)) int ended(struct thread *thread, int rc,
+__attribute__((noinline, cold)) int thread_ended(struct thread *thread, int rc,
                                                  struct err *err) {
   int timeout = atomic_load(&thread->watch.raised) == WATCH_TIMEOUT;
   watch_clear(&thread->watch);
@@ -146,31 +98,12 @@ static __attribute__((noinline, cold)) int ended(struct thread *thread, int rc,
   return rc;
 }
 
-/* Ends what begin() began. A result that is held keeps the GIL until
-** thread_release(), which lets go of both; any other needs no GIL any more. */
-static inline __attribute__((always_inline)) int finish(struct thread *thread,
-                                                        int rc,
-                                                        struct value *result,
-                                                        struct err *err) {
-  if (!--thread->calls && watch_end(&thread->watch))
-    rc = ended(thread, rc, err);
-  if (!rc && value_is_bytes(result) &&
-      result->len > thread->engine.host->max_len) {
-    thread->runtime->release(thread->space);
-    rc = err_set(err, ERR_TOOBIG,
-                 "a result of %llu bytes is over SQLite's limit",
-                 (unsigned long long)result->len);
-  }
-  if (rc || !(result->flags & VALUE_HELD)) leave(thread);
-  return rc ? -1 : 0;
-}
-
 static void thread_close(struct engine *engine) {
   struct thread *thread = thread_of(engine);
   thread_statement_end(engine);
-  if (thread->space && !enter(thread, NULL)) {
+  if (thread->space && !thread_enter(thread, NULL)) {
     thread->runtime->space_free(thread->space);
-    leave(thread);
+    thread_leave(thread);
     thread_statement_end(engine);
   }
   watch_fini(&thread->watch);
@@ -183,10 +116,10 @@ static int thread_define(struct engine *engine,
   struct thread *thread = thread_of(engine);
   struct buf encoded = {0};
   struct value none = value_null();
-  int rc = begin(thread, 0, err);
+  int rc = thread_begin(thread, 0, err);
   if (rc == -2) return -1;
   if (!rc) rc = make(thread, definition, &encoded, err);
-  rc = finish(thread, rc, &none, err);
+  rc = thread_finish(thread, rc, &none, err);
   if (!rc && encoded.failed) rc = err_nomem(err);
   if (!rc) rc = manifest_decode(encoded.data, encoded.len, manifest, err);
   if (!rc) thread->replay.made = definition->serial;
@@ -197,9 +130,9 @@ static int thread_define(struct engine *engine,
 static void thread_forget(struct engine *engine, uint32_t definition_id) {
   struct thread *thread = thread_of(engine);
   replay_forget(&thread->replay, definition_id);
-  if (!thread->space || enter(thread, NULL)) return;
+  if (!thread->space || thread_enter(thread, NULL)) return;
   thread->runtime->forget(thread->space, definition_id);
-  leave(thread);
+  thread_leave(thread);
 }
 
 static int thread_call(struct engine *engine,
@@ -207,39 +140,40 @@ static int thread_call(struct engine *engine,
                        const struct value *argv, uint32_t argc,
                        struct value *result, struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  int rc =
+      thread_begin(thread, engine_timeout(engine, function->timeout_ms), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = replay_check(&thread->replay, engine->host->program,
-                      function->definition_id, make_again, thread, err);
+                      function->definition_id, thread_make_again, thread, err);
   }
   if (!rc) {
     rc = thread->runtime->call(thread->space, function->definition_id,
                                function->index, argv, argc, result, err);
   }
-  return finish(thread, rc, result, err);
+  return thread_finish(thread, rc, result, err);
 }
 
 static int thread_eval(struct engine *engine, const char *expression,
                        const struct value *argv, uint32_t argc,
                        struct value *result, struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, engine_timeout(engine, 0), err);
+  int rc = thread_begin(thread, engine_timeout(engine, 0), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->eval(thread->space, expression, argv, argc, result,
                                err);
   }
-  return finish(thread, rc, result, err);
+  return thread_finish(thread, rc, result, err);
 }
 
 static int thread_version(struct engine *engine, struct value *result,
                           struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, 0, err);
+  int rc = thread_begin(thread, 0, err);
   if (rc == -2) return -1;
   if (!rc) rc = thread->runtime->version(thread->space, result, err);
-  return finish(thread, rc, result, err);
+  return thread_finish(thread, rc, result, err);
 }
 
 /* What the interface calls a group is the runtime's own. */
@@ -253,11 +187,12 @@ static struct engine_group *thread_group_new(
   struct thread *thread = thread_of(engine);
   struct runtime_group *group = NULL;
   struct value none = value_null();
-  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  int rc =
+      thread_begin(thread, engine_timeout(engine, function->timeout_ms), err);
   if (rc == -2) return NULL;
   if (!rc) {
     rc = replay_check(&thread->replay, engine->host->program,
-                      function->definition_id, make_again, thread, err);
+                      function->definition_id, thread_make_again, thread, err);
   }
   if (!rc) {
     group = thread->runtime->group_new(thread->space, function->definition_id,
@@ -265,7 +200,7 @@ static struct engine_group *thread_group_new(
     if (!group) rc = -1;
   }
   if (group) thread->open++;
-  finish(thread, rc, &none, err);
+  thread_finish(thread, rc, &none, err);
   return (struct engine_group *)group;
 }
 
@@ -276,13 +211,14 @@ static int thread_group_step(struct engine *engine,
                              int inverse, struct err *err) {
   struct thread *thread = thread_of(engine);
   struct value none = value_null();
-  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  int rc =
+      thread_begin(thread, engine_timeout(engine, function->timeout_ms), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->group_step(thread->space, runtime_group(group), argv,
                                      argc, inverse, err);
   }
-  return finish(thread, rc, &none, err);
+  return thread_finish(thread, rc, &none, err);
 }
 
 static int thread_group_value(struct engine *engine,
@@ -290,13 +226,14 @@ static int thread_group_value(struct engine *engine,
                               struct engine_group *group, int last,
                               struct value *result, struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  int rc =
+      thread_begin(thread, engine_timeout(engine, function->timeout_ms), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->group_value(thread->space, runtime_group(group), last,
                                       result, err);
   }
-  return finish(thread, rc, result, err);
+  return thread_finish(thread, rc, result, err);
 }
 
 static int thread_group_part(struct engine *engine,
@@ -304,13 +241,14 @@ static int thread_group_part(struct engine *engine,
                              struct engine_group *group, struct value *result,
                              struct err *err) {
   struct thread *thread = thread_of(engine);
-  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  int rc =
+      thread_begin(thread, engine_timeout(engine, function->timeout_ms), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->group_part(thread->space, runtime_group(group),
                                      result, err);
   }
-  return finish(thread, rc, result, err);
+  return thread_finish(thread, rc, result, err);
 }
 
 static int thread_group_merge(struct engine *engine,
@@ -319,13 +257,14 @@ static int thread_group_merge(struct engine *engine,
                               const struct value *part, struct err *err) {
   struct thread *thread = thread_of(engine);
   struct value none = value_null();
-  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
+  int rc =
+      thread_begin(thread, engine_timeout(engine, function->timeout_ms), err);
   if (rc == -2) return -1;
   if (!rc) {
     rc = thread->runtime->group_merge(thread->space, runtime_group(group), part,
                                       err);
   }
-  return finish(thread, rc, &none, err);
+  return thread_finish(thread, rc, &none, err);
 }
 
 static void thread_group_free(struct engine *engine,
@@ -336,136 +275,16 @@ static void thread_group_free(struct engine *engine,
   /* What frees a state may be Python code too. */
   uint32_t timeout_ms = engine_timeout(engine, function->timeout_ms);
   thread->open--;
-  if (enter(thread, NULL)) return;
+  if (thread_enter(thread, NULL)) return;
   if (!thread->calls++) watch_begin(&thread->watch, timeout_ms);
   thread->runtime->group_free(runtime_group(group));
-  finish(thread, 0, &none, NULL);
-}
-
-/* A call of a table function: the runtime's, and its row. */
-struct thread_rows {
-  struct runtime_rows *rows;
-  struct value values[];
-};
-
-static struct thread_rows *rows_of(struct engine_rows *rows) {
-  return (struct thread_rows *)rows;
-}
-
-static struct engine_rows *thread_rows_open(
-    struct engine *engine, const struct engine_function *function,
-    const struct tablecall *call, uint32_t columns, struct err *err) {
-  struct thread *thread = thread_of(engine);
-  struct value none = value_null();
-  struct thread_rows *rows =
-      malloc(sizeof *rows + columns * sizeof(struct value));
-  if (!rows) {
-    err_nomem(err);
-    return NULL;
-  }
-  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
-  if (rc != -2) {
-    if (!rc) {
-      rc = replay_check(&thread->replay, engine->host->program,
-                        function->definition_id, make_again, thread, err);
-    }
-    if (!rc) {
-      rows->rows = thread->runtime->rows_new(
-          thread->space, function->definition_id, function->index, call, err);
-      if (rows->rows) {
-        thread->open++;
-      } else {
-        rc = -1;
-      }
-    }
-    rc = finish(thread, rc, &none, err);
-  }
-  if (!rc) return (struct engine_rows *)rows;
-  free(rows);
-  return NULL;
-}
-
-/* The row's bytes are held by the runtime, whoever has the GIL. */
-static int thread_rows_next(struct engine *engine,
-                            const struct engine_function *function,
-                            struct engine_rows *base,
-                            const struct value **values, struct err *err) {
-  struct thread *thread = thread_of(engine);
-  struct thread_rows *rows = rows_of(base);
-  struct value none = value_null();
-  int got = 0;
-  int rc = begin(thread, engine_timeout(engine, function->timeout_ms), err);
-  if (rc == -2) return -1;
-  if (!rc) {
-    got = thread->runtime->rows_next(thread->space, rows->rows, rows->values,
-                                     err);
-    rc = got < 0 ? -1 : 0;
-  }
-  *values = rows->values;
-  return finish(thread, rc, &none, err) ? -1 : got;
-}
-
-static int thread_rows_close(struct engine *engine,
-                             const struct engine_function *function,
-                             struct engine_rows *base, struct err *err) {
-  struct thread *thread = thread_of(engine);
-  struct thread_rows *rows = rows_of(base);
-  struct value none = value_null();
-  uint32_t timeout_ms = engine_timeout(engine, function->timeout_ms);
-  int rc = -1;
-  thread->open--;
-  if (!enter(thread, err)) {
-    if (!thread->calls++) watch_begin(&thread->watch, timeout_ms);
-    rc = thread->runtime->rows_free(thread->space, rows->rows, err);
-    rc = finish(thread, rc, &none, err);
-  }
-  free(rows);
-  return rc;
-}
-
-static void thread_map_send(struct engine *engine,
-                            const struct engine_function *function,
-                            struct engine_map *map) {
-  struct thread *thread = thread_of(engine);
-  struct value none = value_null();
-  uint32_t inside = 0;
-  map->done = 0;
-  map->time_ns = 0;
-  map->state = ENGINE_MAP_FAILED;
-  int rc =
-      begin(thread, engine_timeout(engine, function->timeout_ms), &map->err);
-  if (rc == -2) return;
-  if (!rc) {
-    rc = replay_check(&thread->replay, engine->host->program,
-                      function->definition_id, make_again, thread, &map->err);
-  }
-  if (!rc) {
-    /* The watching thread counts a deadline from the last row. */
-    uint32_t *done = thread->calls == 1 ? &thread->watch.rows : &inside;
-    uint64_t began = clock_ns();
-    rc = thread->runtime->map(thread->space, function->definition_id,
-                              function->index, &map->in, &map->options,
-                              &map->out, done, &map->err);
-    map->time_ns = clock_ns() - began;
-    map->done = *done;
-  }
-  if (!finish(thread, rc, &none, &map->err)) map->state = ENGINE_MAP_DONE;
-}
-
-static int thread_map_has_room(struct engine *engine, uint64_t len) {
-  (void)engine, (void)len;
-  return 1;
-}
-
-static void thread_map_stop(struct engine *engine,
-                            const struct engine_map *map) {
-  (void)engine, (void)map; /* none is on its way */
+  thread_finish(thread, 0, &none, NULL);
 }
 
 static void thread_release(struct engine *engine) {
   struct thread *thread = thread_of(engine);
   thread->runtime->release(thread->space);
-  leave(thread);
+  thread_leave(thread);
 }
 
 static const struct engine_ops thread_ops = {

@@ -135,4 +135,12 @@ static inline void worker_done(struct worker *worker) {
   if (worker->pid) wire_done(&worker->wire);
 }
 
+/* ---- for each other: worker.c, worker_life.c ---- */
+
+/* ring_wait.check: looks at the worker's end, the interrupt, the deadline. */
+int worker_check(void *arg, struct err *err);
+
+/* What the host's settings say to it. */
+void worker_tell_limits(struct worker *worker);
+
 #endif
