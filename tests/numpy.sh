@@ -96,6 +96,56 @@ for mode in process thread; do
 	)" "$expected"
 done
 
+# Sets of rows, as columns.
+expected="(array([1, 2, 3]), array([ 1., nan,  3.]), array(['a', b'b\\x00', None], dtype=object))
+()
+['c0', 'c1', 'c2'] 3 6 4 int64 Int64
+[] 0"
+for mode in process thread; do
+	is "rows as arrays and DataFrames, $mode" "$(
+		PYUDF_PYTHON=$venv PYUDF_EXECUTION_MODE=$mode
+		export PYUDF_PYTHON PYUDF_EXECUTION_MODE
+		"$SQLITE3" -batch -init /dev/null :memory: 2>&1 <<-EOS
+			.load $PYUDF_BUILD/pyudf
+			.output /dev/null
+			SELECT python_define('from pyudf._rowset import rows_as
+			def arrays(rows): return repr(rows_as(rows, "numpy"))
+			def frame(rows):
+			    frame = rows_as(rows, "pandas")
+			    text = f"{list(frame.columns)} {len(frame)}"
+			    return f"{text} {frame.c0.sum()} {frame.c1.sum()} {frame.c0.dtype} {frame.c1.dtype}" if len(frame) else text');
+			CREATE TABLE t(i, j, s);
+			INSERT INTO t VALUES (1, 1, 'a'), (2, NULL, x'6200'), (3, 3, NULL);
+			.output stdout
+			SELECT arrays((SELECT python_rows(i, j, s) FROM t));
+			SELECT arrays((SELECT python_rows(i, j, s) FROM t WHERE 0));
+			SELECT frame((SELECT python_rows(i, j, s) FROM t));
+			SELECT frame((SELECT python_rows(i, j, s) FROM t WHERE 0));
+		EOS
+	)" "$expected"
+done
+
+if "$venv" -c 'import pyarrow' 2>/dev/null; then
+	is "rows as an Arrow table" "$(
+		PYUDF_PYTHON=$venv
+		export PYUDF_PYTHON
+		"$SQLITE3" -batch -init /dev/null :memory: 2>&1 <<-EOS
+			.load $PYUDF_BUILD/pyudf
+			.output /dev/null
+			SELECT python_define('from pyudf._rowset import rows_as
+			def tabled(rows):
+			    table = rows_as(rows, "arrow")
+			    return f"{type(table).__name__} {table.to_pydict()} {[str(f.type) for f in table.schema]}"');
+			.output stdout
+			SELECT tabled((SELECT python_rows(column1, column2, 0.5) FROM (VALUES (1, 'a'), (NULL, 'b'))));
+			SELECT tabled((SELECT python_rows(1) WHERE 0));
+		EOS
+	)" "Table {'c0': [1, None], 'c1': ['a', 'b'], 'c2': [0.5, 0.5]} ['int64', 'string', 'double']
+Table {} []"
+else
+	skip "rows as an Arrow table" "no pyarrow in $venv"
+fi
+
 answer=$(PYTHONPATH=$PYUDF_BUILD/pyudf "$venv" "$PYUDF_SOURCE/tests/python/test_adapt.py" 2>&1 | grep -E '^(not ok|ok .*SKIP|1\.\.)')
 case $answer in
 1..[1-9]*) check "the converter's own tests, none skipped" ;;

@@ -61,9 +61,33 @@ static void test_hostile(void) {
     refused += codec_get(&reader, &got) != 0;
   }
   ok(refused == 5, "lengths over the end are refused (%d of 5)", refused);
-  bytes[0] = 5;
+  bytes[0] = 6;
   reader = (struct codec_reader){bytes, bytes + 24};
-  ok(codec_get(&reader, &got), "an unknown type is refused");
+  ok(codec_get(&reader, &got) && codec_get_argument(&reader, &got),
+     "an unknown type is refused");
+}
+
+/* A worker hands the host a pointer, or a set of rows. */
+static void test_rows(void) {
+  _Alignas(8) uint8_t bytes[CODEC_HEAD];
+  struct value rows = value_bytes(VALUE_ROWS, NULL, 1000), got;
+  struct codec_reader reader = {bytes, bytes + sizeof bytes};
+  codec_put_head(bytes, &rows);
+  ok(codec_get(&reader, &got) && codec_get_argument(&reader, &got),
+     "rows that are not streamed are refused");
+  rows.flags = VALUE_STREAMED;
+  codec_put(bytes, &rows);
+  ok(codec_get(&reader, &got), "rows are nothing that a worker may send");
+  ok(!codec_get_argument(&reader, &got) && got.type == VALUE_ROWS &&
+         got.len == 1000 && got.flags == VALUE_STREAMED && !got.data &&
+         reader.at == reader.end,
+     "and an argument");
+  rows.len = UINT64_MAX;
+  codec_put(bytes, &rows);
+  reader.at = bytes;
+  ok(codec_get_argument(&reader, &got), "but for a length that is none");
+  reader.end = bytes + 8;
+  ok(codec_get_argument(&reader, &got), "or half a head");
 }
 
 /* A field of a definition is lost or swapped on its way to a worker. */
@@ -142,6 +166,7 @@ static void test_manifest(void) {
 int main(void) {
   test_round_trip();
   test_hostile();
+  test_rows();
   test_definition();
   test_manifest();
   return tap_done();

@@ -120,6 +120,30 @@ static int long_values(int n) {
         100000 + i % 50000);
 }
 
+/* One that is taken, one that nobody wants. */
+static int row_sets(int n) {
+  AGAIN(NULL,
+        "WITH s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < %d) "
+        "SELECT values_of((SELECT python_rows(i, 'text ' || i) FROM s)), "
+        "python_rows(i) FROM s",
+        50 + i % 50);
+}
+
+/* In files, here and in the worker. */
+static int long_sets(int n) {
+  AGAIN(NULL,
+        "WITH s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 18) "
+        "SELECT values_of((SELECT python_rows(zeroblob(%d)) FROM s))",
+        1000000 + i % 5);
+}
+
+static int lost_sets(int n) {
+  AGAIN("may have been rows",
+        "WITH c AS MATERIALIZED (SELECT python_rows(%d) AS r) "
+        "SELECT f(r) FROM c",
+        i);
+}
+
 static int statements(int n) { AGAIN(NULL, "SELECT f(%d)", i % 7); }
 
 static int redefinitions(int n) {
@@ -283,6 +307,9 @@ static const struct growth_case {
 } cases[] = {
     {"calls", calls, 1000000, 0, BOTH, 0},
     {"long values", long_values, 1000, 20, BOTH, 0},
+    {"sets of rows", row_sets, 10000, 20, BOTH, 0},
+    {"sets in files", long_sets, 100, 4, BOTH, 0},
+    {"sets that are lost", lost_sets, 10000, 200, BOTH | CHURN, 0},
     {"statements", statements, 100000, 0, BOTH, 0},
     {"redefinitions", redefinitions, 10000, 100, BOTH | CHURN, 0},
     {"redefined sources", redefined_sources, 10000, 100, BOTH | CHURN, 0},
@@ -320,6 +347,7 @@ static const char setup[] =
     "def pid(): return os.getpid()\n"
     "def parent(): return os.getppid()\n"
     "def f(x): return x\n"
+    "def values_of(rows): return sum(map(len, rows))\n"
     "def raises(x):\n"
     "    try: raise KeyError(x)\n"
     "    except KeyError: raise ValueError(f'no {x}')\n"

@@ -1,6 +1,7 @@
 /* codec.c - values as bytes, and back: see codec.h */
 #include "codec.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "ring.h"
@@ -15,15 +16,29 @@ _Static_assert(sizeof(struct head) == CODEC_HEAD, "the wire format");
 
 enum { FLAGS_SHIFT = 8, FLAGS_ON_WIRE = VALUE_JSON | VALUE_STREAMED };
 
-uint8_t *codec_put(uint8_t *to, const struct value *value) {
-  int bytes = value_is_bytes(value);
+void codec_put_head(uint8_t *to, const struct value *value) {
   struct head head;
   head.kind = value->type | (value->flags & FLAGS_ON_WIRE) << FLAGS_SHIFT;
-  head.payload = bytes ? value->len : (uint64_t)value->integer;
+  head.payload =
+      value->type >= VALUE_TEXT ? value->len : (uint64_t)value->integer;
   memcpy(to, &head.kind, sizeof head.kind);
   memcpy(to + sizeof head.kind, &head.payload, sizeof head.payload);
-  to += sizeof head;
-  if (!bytes || (value->flags & VALUE_STREAMED) || !value->len) return to;
+}
+
+uint64_t codec_need(const uint8_t head[CODEC_HEAD]) {
+  struct value value = {.type = head[0]};
+  memcpy(&value.len, head + sizeof(uint64_t), sizeof value.len);
+  return codec_size(&value);
+}
+
+uint8_t *codec_put(uint8_t *to, const struct value *value) {
+  codec_put_head(to, value);
+  to += CODEC_HEAD;
+  if (value->type < VALUE_TEXT || (value->flags & VALUE_STREAMED) ||
+      !value->len) {
+    return to;
+  }
+  assert(value->type != VALUE_ROWS);
   memcpy(to, value->data, value->len);
   uint64_t padded = (value->len + 7) & ~UINT64_C(7);
   memset(to + value->len, 0, padded - value->len);
@@ -65,6 +80,21 @@ int codec_get(struct codec_reader *reader, struct value *value) {
       return -1;
   }
   reader->at = at;
+  return 0;
+}
+
+/* Its head alone is here. */
+int codec_get_argument(struct codec_reader *reader, struct value *value) {
+  struct head head;
+  size_t left = (size_t)(reader->end - reader->at);
+  if (left < sizeof head) return -1;
+  ring_copy(&head.kind, reader->at, sizeof head.kind);
+  if ((uint8_t)head.kind != VALUE_ROWS) return codec_get(reader, value);
+  ring_copy(&head.payload, reader->at + sizeof head.kind, sizeof head.payload);
+  if (!((head.kind >> FLAGS_SHIFT) & VALUE_STREAMED)) return -1;
+  if (head.payload > INT64_MAX) return -1;
+  value_set_bytes(value, VALUE_ROWS, VALUE_STREAMED, NULL, head.payload);
+  reader->at += sizeof head;
   return 0;
 }
 

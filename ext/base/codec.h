@@ -8,7 +8,8 @@
 ** The reader does not trust the writer, which may go on changing the bytes: each
 ** head is copied once (ring_copy) and checked, and only the copy is used. The
 ** bytes of a TEXT or BLOB are for one copy: whoever wants to look at them twice
-** copies them first.
+** copies them first. VALUE_ROWS are read by codec_get_argument() alone, which is
+** the worker's.
 */
 #ifndef PYUDF_CODEC_H
 #define PYUDF_CODEC_H
@@ -20,7 +21,8 @@
 
 enum { CODEC_HEAD = 16 };
 
-/* Bytes that the value takes, its own bytes included unless streamed. */
+/* Bytes that the value takes, its own bytes included unless streamed, as ROWS
+** always are. */
 static inline uint64_t codec_size(const struct value *value) {
   int inline_bytes =
       value->type >= VALUE_TEXT && !(value->flags & VALUE_STREAMED);
@@ -30,6 +32,12 @@ static inline uint64_t codec_size(const struct value *value) {
 /* Writes codec_size() bytes at `to`; returns the byte after them. */
 uint8_t *codec_put(uint8_t *to, const struct value *value);
 
+/* Writes its head alone, CODEC_HEAD bytes. */
+void codec_put_head(uint8_t *to, const struct value *value);
+
+/* Bytes that a value takes, as its head says, which is trusted. */
+uint64_t codec_need(const uint8_t head[CODEC_HEAD]);
+
 struct codec_reader {
   const uint8_t *at;
   const uint8_t *end;
@@ -38,6 +46,9 @@ struct codec_reader {
 /* Reads the next value, whose data then points into the reader's bytes.
 ** Returns 0, or -1 where the bytes are not a value. */
 int codec_get(struct codec_reader *reader, struct value *value);
+
+/* The same for what a host sends to its worker: VALUE_ROWS too, streamed. */
+int codec_get_argument(struct codec_reader *reader, struct value *value);
 
 /* Appends a value to a buf. */
 void codec_add(struct buf *buf, const struct value *value);

@@ -16,7 +16,9 @@ enum value_type {
   VALUE_INTEGER = 1,
   VALUE_REAL = 2,
   VALUE_TEXT = 3, /* UTF-8 as SQLite has it: may hold NUL and invalid bytes */
-  VALUE_BLOB = 4
+  VALUE_BLOB = 4,
+  VALUE_ROWS = 5 /* an argument only: `data` is a struct rowset (rowset.h),
+                 ** `len` the bytes of its encoding; streamed on the wire */
 };
 
 enum value_flag {
@@ -33,9 +35,11 @@ struct value {
   union {
     int64_t integer;
     double real;
-    const void *data; /* TEXT, BLOB; not NULL unless len is 0 or STREAMED */
+    const void *data; /* TEXT, BLOB, ROWS; not NULL unless len is 0 or STREAMED
+                      */
   };
-  uint64_t len; /* bytes of TEXT or BLOB, without any terminator; else 0 */
+  uint64_t len; /* bytes of TEXT or BLOB, without any terminator, or of the
+                ** encoding of ROWS; else 0 */
 };
 
 static inline struct value value_null(void) {

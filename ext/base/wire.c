@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rowset.h"
+
 enum {
   INLINE_MAX = 32 * 1024, /* longer values are streamed */
   INLINE_SMALL = 64,      /* the same where many values make a body too long */
@@ -14,7 +16,8 @@ enum {
 _Static_assert(sizeof(struct wire_head) == 24, "the wire format");
 
 static int is_streamed(const struct value *value, uint64_t inline_max) {
-  return value_is_bytes(value) && value->len > inline_max;
+  return (value_is_bytes(value) && value->len > inline_max) ||
+         value->type == VALUE_ROWS;
 }
 
 static uint64_t body_size(const struct value *values, uint32_t count,
@@ -27,18 +30,24 @@ static uint64_t body_size(const struct value *values, uint32_t count,
   return size;
 }
 
+/* Rows are copied as they lie, in memory or in their file. */
 static int stream(struct wire *wire, const struct value *value,
                   struct err *err) {
   const uint8_t *from = value->data;
   uint64_t left = value->len;
+  int rows = value->type == VALUE_ROWS;
   while (left) {
     uint32_t len = left < STREAM_CHUNK ? (uint32_t)left : STREAM_CHUNK;
     uint8_t *to = ring_reserve(&wire->out, len, &wire->wait, err);
     if (!to) return -1;
-    memcpy(to, from, len);
+    if (!rows) {
+      memcpy(to, from, len);
+      from += len;
+    } else if (rowset_copy(value->data, value->len - left, to, len, err)) {
+      return -1;
+    }
     ring_commit(&wire->out, len);
     ring_publish(&wire->out, &wire->in);
-    from += len;
     left -= len;
   }
   return 0;

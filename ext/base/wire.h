@@ -3,7 +3,9 @@
 ** HOW IT WORKS. A message is a head of 24 bytes and a body of values (codec.h)
 ** that lies in the ring as a whole. Values too long for that are streamed:
 ** their bytes come after the body, in the values' order, through the ring as
-** through a pipe.
+** through a pipe. So are sets of rows, whatever their length, which only the host
+** sends: their encoding (rowset.h); where their file cannot be read, half a message
+** was sent, and the worker has to go.
 **
 **   host to worker                                      worker to host
 **   WIRE_CALL    a definition, b index, arguments       WIRE_RESULT one value

@@ -1,6 +1,8 @@
 /* convert.c - SQL values to Python objects and back: see convert.h */
 #include "convert.h"
 
+#include "pyrows.h"
+
 static PyObject *adapt;      /* pyudf._adapt.adapt */
 static PyObject *json_value; /* pyudf._adapt.json_value */
 static PyObject *encode;     /* pyudf._adapt.encode */
@@ -60,6 +62,8 @@ PyObject *convert_in_other(const struct value *value, enum convert_code code) {
       return code == CONVERT_JSON ? json_in(value) : text_in(value);
     case VALUE_BLOB:
       return blob_in(value, code);
+    case VALUE_ROWS:
+      return pyrows_new((struct rowset *)(uintptr_t)value->data);
     default:
       Py_INCREF(Py_None);
       return Py_None;

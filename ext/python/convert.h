@@ -32,7 +32,7 @@ void held_release(struct held *held);
 ** Python exception set. */
 int convert_start(void);
 
-/* TEXT, BLOB and all that an annotation asks for. */
+/* TEXT, BLOB, ROWS and all that an annotation asks for. */
 PyObject *convert_in_other(const struct value *value, enum convert_code code);
 
 /* A new object; NULL with a Python exception set. */

@@ -20,6 +20,7 @@
 #include "group.h"
 #include "map.h"
 #include "py.h"
+#include "pyrows.h"
 #include "rows.h"
 #include "serve.h"
 
@@ -114,7 +115,7 @@ static int start_attached(const char *package_parent, int owned,
   }
   Py_DECREF(answer);
   if (error_start() || convert_start() || define_start() || group_start() ||
-      rows_start()) {
+      rows_start() || pyrows_start()) {
     return error_take(NULL, NULL, err);
   }
   started = 1;
@@ -204,7 +205,8 @@ PyMODINIT_FUNC PyInit__runtime(void) {
     return NULL;
   }
   PyObject *self = PyModule_Create(&module);
-  if (!self || PyModule_AddIntConstant(self, "abi", RUNTIME_ABI) ||
+  if (!self || pyrows_add_to(self) ||
+      PyModule_AddIntConstant(self, "abi", RUNTIME_ABI) ||
       PyModule_AddIntConstant(self, "alarm_signal", CONTROL_ALARM_SIGNAL) ||
       PyModule_AddStringConstant(self, "version", PYUDF_VERSION)) {
     Py_XDECREF(self);

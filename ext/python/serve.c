@@ -122,7 +122,7 @@ static void refuse(struct server *server, const struct wire_head *head,
                    struct codec_reader *reader) {
   struct value value;
   uint64_t drop = 0;
-  while (reader->at < reader->end && !codec_get(reader, &value)) {
+  while (reader->at < reader->end && !codec_get_argument(reader, &value)) {
     if (value.flags & VALUE_STREAMED) drop += value.len;
   }
   wire_done(&server->wire);

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "pyrows.h"
+
+enum { ROWS_PIECE = 32 * 1024 /* read at a time */ };
 
 /* A child that a function has forked. */
 static int forked;
@@ -117,6 +120,31 @@ char *server_read_text(struct server *server, uint64_t len, struct err *err) {
   return text;
 }
 
+/* A set of rows: its values are kept as they come. */
+static PyObject *read_rows(struct server *server,
+                           const struct callable *callable, uint64_t len,
+                           struct err *err) {
+  uint8_t bytes[ROWS_PIECE];
+  if (len < ROWSET_HEAD) server_give_up();
+  server_read_stream(server, bytes, ROWSET_HEAD);
+  len -= ROWSET_HEAD;
+  struct rowset *rowset = rowset_from(bytes, ROWSET_MEMORY, err);
+  int rc = rowset ? 0 : -1;
+  while (len) {
+    uint64_t piece = len < sizeof bytes ? len : sizeof bytes;
+    server_read_stream(server, rc ? NULL : bytes, piece);
+    if (!rc) rc = rowset_append(rowset, bytes, piece, err);
+    len -= piece;
+  }
+  PyObject *object = NULL;
+  if (!rc) {
+    object = pyrows_new(rowset);
+    if (!object) server_failed(server, callable, err);
+  }
+  rowset_unref(rowset);
+  return object;
+}
+
 /* A streamed argument as an object; NULL and err set. `callable` NULL: eval's. */
 static PyObject *read_object(struct server *server,
                              const struct callable *callable, uint32_t i,
@@ -129,6 +157,7 @@ static PyObject *read_object(struct server *server,
     if (!object) server_failed(server, callable, err);
     return object;
   }
+  if (type == VALUE_ROWS) return read_rows(server, callable, len, err);
   char *text = server_read_text(server, len, err);
   if (!text) return NULL;
   struct value value = value_bytes(type, text, len);
@@ -142,7 +171,9 @@ uint32_t server_count(const struct codec_reader *reader) {
   struct codec_reader counter = *reader;
   struct value value;
   uint32_t count = 0;
-  while (counter.at < counter.end && !codec_get(&counter, &value)) count++;
+  while (counter.at < counter.end && !codec_get_argument(&counter, &value)) {
+    count++;
+  }
   return count;
 }
 
@@ -159,7 +190,9 @@ int arguments_receive(struct server *server, struct codec_reader *reader,
   int rc = err->code ? -1 : 0;
   while (reader->at < reader->end) {
     struct value value;
-    if (count == SERVER_ARGS_MAX || codec_get(reader, &value)) server_give_up();
+    if (count == SERVER_ARGS_MAX || codec_get_argument(reader, &value)) {
+      server_give_up();
+    }
     int streamed = (value.flags & VALUE_STREAMED) != 0;
     arguments->types[count] = streamed ? (uint8_t)value.type : VALUE_NULL;
     arguments->pending[count] = value.len;

@@ -1,8 +1,9 @@
 /* server.h - what a worker works with: its end of the wire, and a request's arguments
 **
 ** Values that lie in a message become Python objects straight from the ring;
-** those that are streamed are read into the object they become (BLOB) or into a
-** buffer (TEXT), once the message has been read.
+** those that are streamed are read into the object they become (BLOB), into a
+** buffer (TEXT) or into a set of rows of the worker's own, once the message has
+** been read.
 **
 ** A function may fork: its child must not answer in the worker's place.
 */

@@ -13,6 +13,7 @@ aggregate_new() in group.c reads it:
 
 from types import FunctionType
 
+from ._columns import COLUMNS
 from ._errors import UsageError
 from ._signature import is_coroutine, is_generator, signature
 from ._udaf import PYFLINKS, own
@@ -148,38 +149,10 @@ class _Rows:
 
     def __init__(self, function, func_type):
         self.function = function
-        self.column = _COLUMNS[func_type]
+        self.column = COLUMNS[func_type]
 
     def value(self, rows, argc):
         if argc == 1:
             return self.function(self.column(rows))
         columns = map(list, zip(*rows)) if rows else ([] for _ in range(argc))
         return self.function(*map(self.column, columns))
-
-
-def _array(values):
-    import numpy
-    types = {type(v) for v in values}
-    nulls = type(None) in types
-    if types <= {int} or types <= {float} or (
-            types <= {int, float, type(None)} and all(
-                type(v) is not int or abs(v) <= 1 << 53 for v in values)):
-        return numpy.array([float('nan') if v is None else v for v in values]
-                           if nulls else values)
-    # NumPy would make one type of what has several, and cut NULs off.
-    array = numpy.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
-def _series(values):
-    import pandas
-    given = [v for v in values if v is not None]
-    if not given:
-        return pandas.Series(values, dtype='float64')
-    if len(given) < len(values) and all(type(v) is int for v in given):
-        return pandas.Series(values, dtype='Int64')
-    return pandas.Series(values)
-
-
-_COLUMNS = {'general': iter, 'list': list, 'numpy': _array, 'pandas': _series}

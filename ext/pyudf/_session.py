@@ -13,7 +13,9 @@ from ._errors import UsageError
 from ._rows import FUNCTION, check_text, expected, row_of, without_shadowed
 from ._signature import is_async_generator, is_coroutine
 from ._udaf import AggregateFunction
-from ._udf import Evaluated, FunctionContext, UserDefinedFunction, target
+from ._table import taking_rows
+from ._udf import (Evaluated, FunctionContext, UserDefinedFunction, spec_of,
+                   target)
 
 _SOURCE, _NAMED, _IMPORT = range(3)  # enum definition_kind
 _EXPRESSIONS = 256      # kept compiled,
@@ -276,7 +278,10 @@ class Session:
         """What SQL calls; an `async def` is run to its end."""
         function = target(obj)
         if callable(function) and is_async_generator(function):
-            return self._rows_of_async(function)
+            function = self._rows_of_async(function)
+        spec = spec_of(obj)
+        if spec is not None and spec.kind == 'table':
+            return taking_rows(function, spec.func_type)
         if not callable(function) or not is_coroutine(function):
             return function
 

@@ -8,6 +8,7 @@ the columns, and whether the columns were named by the function's author.
 
 from ._adapt import fields_of
 from ._errors import UsageError
+from ._runtime import Rows
 from ._signature import (annotation_parts, is_coroutine, return_annotation,
                          signature)
 from ._types import row_fields, sqlite_type
@@ -54,6 +55,24 @@ def table_of(name, function, spec):
                        if p and p[0] != '*')
     found.form = parameters, tuple(names), bool(declared) or len(names) > 1
     return found
+
+
+def taking_rows(function, func_type):
+    """The function, with sets of rows among its arguments as func_type says."""
+    if func_type == 'general':
+        return function
+    from ._rowset import rows_as
+
+    def run(*args, **named):
+        return function(*[_as(a, func_type, rows_as) for a in args],
+                        **{k: _as(v, func_type, rows_as)
+                           for k, v in named.items()})
+    run.__wrapped__ = function
+    return run
+
+
+def _as(argument, func_type, rows_as):
+    return (rows_as(argument, func_type) if type(argument) is Rows else argument)
 
 
 def _check_names(name, names):

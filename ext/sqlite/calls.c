@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "collect.h"
 #include "session.h"
 #include "sqlvalue.h"
 #include "statement.h"
@@ -32,6 +33,24 @@ static int check(const struct function *function, int argc, struct err *err) {
   return 0;
 }
 
+/* What looks like NULL may be a set of rows. */
+static int rows(const struct function *function, int argc, sqlite3_value **argv,
+                struct value *values, int *nulls, struct err *err) {
+  struct session *session = function->session;
+  if (function->spec.kind != FUNCTION_AGGREGATE) {
+    return sqlvalue_rows(session, argc, argv, values, nulls, err);
+  }
+  for (int i = 0; i < argc; i++) {
+    if (values[i].type == VALUE_NULL && collect_get(session, argv[i])) {
+      return err_set(err, ERR_USAGE,
+                     "argument %d is rows of python_rows, which only scalar "
+                     "and table functions take",
+                     i + 1);
+    }
+  }
+  return 0;
+}
+
 int calls_arguments(const struct function *function, int argc,
                     sqlite3_value **argv, struct value values[CALLS_ARGS_MAX],
                     int *nulls, struct err *err) {
@@ -41,7 +60,7 @@ int calls_arguments(const struct function *function, int argc,
     if (sqlvalue_get(argv[i], &values[i])) return err_nomem(err);
     *nulls |= values[i].type == VALUE_NULL;
   }
-  return 0;
+  return *nulls ? rows(function, argc, argv, values, nulls, err) : 0;
 }
 
 int calls_fail(sqlite3_context *ctx, struct function *function,

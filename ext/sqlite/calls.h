@@ -22,7 +22,8 @@ void calls_no_function(sqlite3_context *ctx, struct slot *slot,
                        const struct function *function);
 
 /* The arguments, borrowed; *nulls is 1 where one of them is NULL. Returns -1 for
-** too few or too many of them, or no memory. */
+** too few or too many of them, no memory, a set of rows for an aggregate function
+** or one that was lost. */
 int calls_arguments(const struct function *function, int argc,
                     sqlite3_value **argv, struct value values[CALLS_ARGS_MAX],
                     int *nulls, struct err *err);

@@ -27,10 +27,9 @@ static int evaluate(sqlite3_context *ctx, struct session *session,
   if (argc > CALLS_ARGS_MAX) {
     return err_set(err, ERR_USAGE, "takes at most %d values", CALLS_ARGS_MAX);
   }
-  for (int i = 0; i < argc; i++) {
-    if (sqlvalue_get(argv[i], &values[i])) return err_nomem(err);
-  }
-  if (session_engine(session, session->settings.mode, &engine, err) ||
+  int nulls;
+  if (sqlvalue_arguments(session, argc, argv, values, &nulls, err) ||
+      session_engine(session, session->settings.mode, &engine, err) ||
       engine_eval(engine, expression, values, (uint32_t)argc, &result, err)) {
     return -1;
   }

@@ -5,6 +5,7 @@
 */
 #include <pthread.h>
 
+#include "collect.h"
 #include "define.h"
 #include "evaluate.h"
 #include "introspect.h"
@@ -49,6 +50,12 @@ static int register_all(struct session *session) {
         session->db, functions[i].name, functions[i].nargs,
         SQLITE_UTF8 | functions[i].flags, session, functions[i].call, NULL,
         NULL, session_unref);
+  }
+  if (rc == SQLITE_OK) {
+    session_ref(session);
+    rc = sqlite3_create_function_v2(
+        session->db, "python_rows", -1, SQLITE_UTF8 | SQLITE_INNOCUOUS, session,
+        NULL, collect_step, collect_final, session_unref);
   }
   if (rc == SQLITE_OK) rc = introspect_register(session);
   if (rc == SQLITE_OK) rc = map_register(session);

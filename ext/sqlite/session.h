@@ -27,6 +27,12 @@ struct late {
   uint64_t statement;   /* its number */
 };
 
+/* What lost.c has found out. */
+struct lost {
+  uint64_t statement; /* about which; 0: about none */
+  int possible;
+};
+
 struct session {
   sqlite3 *db;
   uint32_t refs;
@@ -38,6 +44,9 @@ struct session {
   uint64_t statements; /* grows with each end of a statement that called us */
   uint64_t begun;      /* statements that called us, so far: their numbers */
   uint64_t failed;     /* number of the last that we gave an error */
+  uint32_t running;    /* of these, how many have not ended */
+  uint32_t sets;       /* of rows that no function has taken: see collect.h */
+  uint32_t loose_sets; /* the same, of statements that are not known */
   struct engine *engines[SESSION_ENGINES]; /* NULL until used */
   struct pool *pools[ENGINE_MODES];        /* the same */
   struct engine_host host;
@@ -46,6 +55,7 @@ struct session {
   struct registry registry;
   struct error_log errors;
   struct late late;
+  struct lost lost;
   struct pragma_hook *hook;
   struct session *next; /* in the process's list */
 };

@@ -1,7 +1,42 @@
 /* sqlvalue.c - values, SQLite's to ours and back: see sqlvalue.h */
 #include "sqlvalue.h"
 
+#include "collect.h"
+
 enum { SUBTYPE_JSON = 74 }; /* 'J', as SQLite's own JSON functions set it */
+
+int sqlvalue_arguments(struct session *session, int argc, sqlite3_value **argv,
+                       struct value *values, int *nulls, struct err *err) {
+  *nulls = 0;
+  for (int i = 0; i < argc; i++) {
+    if (sqlvalue_get(argv[i], &values[i])) return err_nomem(err);
+    *nulls |= values[i].type == VALUE_NULL;
+  }
+  return *nulls ? sqlvalue_rows(session, argc, argv, values, nulls, err) : 0;
+}
+
+/* Sets of rows first: once one has been taken, a NULL is a NULL. */
+int sqlvalue_rows(struct session *session, int argc, sqlite3_value **argv,
+                  struct value *values, int *nulls, struct err *err) {
+  int null = 0; /* from 1 */
+  for (int i = 0; i < argc; i++) {
+    if (values[i].type != VALUE_NULL) continue;
+    struct rowset *rowset = collect_get(session, argv[i]);
+    if (rowset) {
+      value_set_bytes(&values[i], VALUE_ROWS, 0, rowset, rowset_len(rowset));
+    } else if (!null) {
+      null = i + 1;
+    }
+  }
+  *nulls = null != 0;
+  if (!null || !collect_lost(session)) return 0;
+  return err_set(err, ERR_USAGE,
+                 "argument %d is NULL, and may have been rows of python_rows, "
+                 "which do not outlive a subquery that is stored or sorted: "
+                 "put (SELECT python_rows(...) FROM ...) into the argument "
+                 "itself",
+                 null);
+}
 
 int sqlvalue_result(sqlite3_context *ctx, const struct value *value,
                     uint64_t max_len, struct err *err) {

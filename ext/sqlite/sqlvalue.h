@@ -7,6 +7,8 @@
 #include "../base/value.h"
 #include "sqlite.h"
 
+struct session;
+
 /* Borrows from `from`, until SQLite converts it. In a UTF-16 database the text
 ** is turned into UTF-8 here, in place. Returns -1 for no memory. Inline, as it
 ** runs for every argument of every call. */
@@ -71,6 +73,15 @@ static inline int sqlvalue_column(sqlite3_stmt *statement, int column,
       return 0;
   }
 }
+/* What a call of a scalar or a table function is given, borrowed: a set of rows
+** too, which looks like NULL to sqlvalue_get(). *nulls is 1 where one of them is
+** NULL. Returns -1 for no memory, and for a NULL that was a set of rows once. */
+int sqlvalue_arguments(struct session *session, int argc, sqlite3_value **argv,
+                       struct value *values, int *nulls, struct err *err);
+
+/* The second look at them, where *nulls is 1. */
+int sqlvalue_rows(struct session *session, int argc, sqlite3_value **argv,
+                  struct value *values, int *nulls, struct err *err);
 
 /* Makes it the result in ctx. Takes what is VALUE_OWNED, copies the rest.
 ** Fails, before anything is copied, where it is longer than max_len. */

@@ -41,6 +41,7 @@ static struct statement *statement_get(sqlite3_context *ctx,
     uint64_t before = session->statements;
     statement->session = session;
     statement->number = ++session->begun;
+    session->running++;
     sqlite3_set_auxdata(ctx, AUXDATA, statement, statement_free);
     if (session->statements == before) return statement;
   }

@@ -253,12 +253,11 @@ static int advance(struct table_cursor *cursor, struct err *err) {
 static int take_arguments(struct table_cursor *cursor, int argc,
                           sqlite3_value **argv, struct value *values,
                           int *nulls, struct err *err) {
+  struct session *session = cursor->function->session;
   uint32_t parameter = 0;
-  *nulls = 0;
+  if (sqlvalue_arguments(session, argc, argv, values, nulls, err)) return -1;
   for (int i = 0; i < argc; i++, parameter++) {
     while (!tablecall_has(&cursor->call, parameter)) parameter++;
-    if (sqlvalue_get(argv[i], &values[i])) return err_nomem(err);
-    *nulls |= values[i].type == VALUE_NULL;
     cursor->arguments[parameter] = sqlite3_value_dup(argv[i]);
     if (!cursor->arguments[parameter]) return err_nomem(err);
   }

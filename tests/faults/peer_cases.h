@@ -159,6 +159,8 @@
 {"a result without a value", "reply call no_value", ASK_CALL, UNREADABLE, 0},
 {"a result of two values", "reply call two_values", ASK_CALL, UNREADABLE, 0},
 {"a result of two texts", "reply call two_texts", ASK_CALL, UNREADABLE, 0},
+{"rows for a result", "reply call rows", ASK_CALL, UNREADABLE, 0},
+{"rows that are no stream", "reply call rows_inline", ASK_CALL, UNREADABLE, 0},
 {"a value of no known type", "reply call value_type", ASK_CALL, UNREADABLE, 0},
 {"half a value", "reply call value_cut", ASK_CALL, UNREADABLE, 0},
 {"a text longer than its message", "reply call text_beyond", ASK_CALL, UNREADABLE, 0},

@@ -28,7 +28,7 @@ RESULT, ERROR = 16, 17
 KINDS = {CALL: 'call', EVAL: 'eval', DEFINE: 'define', FORGET: 'forget',
          VERSION: 'version', QUIT: 'quit', OPEN: 'open', STEP: 'step', INVERSE: 'inverse',
          VALUE: 'value', FINAL: 'final', CHECK: 'check', FREE: 'free'}
-NULL, INTEGER, REAL, TEXT, BLOB = range(5)
+NULL, INTEGER, REAL, TEXT, BLOB, ROWS = range(6)
 JSON, STREAMED = 1, 2
 
 # In the page of control words.
@@ -542,6 +542,9 @@ REPLIES = {
     'two_texts': lambda q: message(RESULT, q, value(TEXT, b'a'),
                                    value(TEXT, b'b')),
     'value_type': lambda q: message(RESULT, q, value(9, 0)),
+    'rows': lambda q: message(RESULT, q, value(ROWS, 100, STREAMED, b''))
+            + FOREVER,
+    'rows_inline': lambda q: message(RESULT, q, value(ROWS, 8, 0, b'12345678')),
     'value_cut': lambda q: message(RESULT, q, value(NULL, 0)[:8]),
     'text_beyond': lambda q: message(
         RESULT, q, value(TEXT, 17, data=b'12345678')),
