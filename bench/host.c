@@ -14,10 +14,12 @@
 **   version             the value is SQLite's version
 **
 ** The nanoseconds are those that the request took, by CLOCK_MONOTONIC. The
-** connection has functions in C: c_first(...) returns its first argument, and
-** c_addup(...) is the sum of integers, an aggregate and window function.
+** connection has functions in C: c_first(...) returns its first argument;
+** c_labs, c_fabs, c_fma and c_cos are those of the C library; c_addup(...) is the
+** sum of integers, an aggregate and window function.
 */
 #include <errno.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -56,6 +58,28 @@ static void c_first(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   sqlite3_result_value(ctx, argv[0]);
 }
 
+static void c_labs(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  (void)argc;
+  sqlite3_result_int64(ctx, labs(sqlite3_value_int64(argv[0])));
+}
+
+static void c_fabs(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  (void)argc;
+  sqlite3_result_double(ctx, fabs(sqlite3_value_double(argv[0])));
+}
+
+static void c_fma(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  (void)argc;
+  sqlite3_result_double(
+      ctx, fma(sqlite3_value_double(argv[0]), sqlite3_value_double(argv[1]),
+               sqlite3_value_double(argv[2])));
+}
+
+static void c_cos(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  (void)argc;
+  sqlite3_result_double(ctx, cos(sqlite3_value_double(argv[0])));
+}
+
 static void c_add(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   int64_t *sum = sqlite3_aggregate_context(ctx, sizeof *sum);
   (void)argc;
@@ -73,15 +97,23 @@ static void c_sum(sqlite3_context *ctx) {
   if (sum) sqlite3_result_int64(ctx, *sum);
 }
 
+static int create(sqlite3 *db, const char *name, int argc,
+                  void (*call)(sqlite3_context *, int, sqlite3_value **)) {
+  return sqlite3_create_function(db, name, argc, SQLITE_UTF8, NULL, call, NULL,
+                                 NULL);
+}
+
 static sqlite3 *connect(void) {
   sqlite3 *db = NULL;
   if (sqlite3_open(":memory:", &db) != SQLITE_OK ||
       sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL) !=
           SQLITE_OK ||
-      sqlite3_create_function(db, "c_first", 1, SQLITE_UTF8, NULL, c_first,
-                              NULL, NULL) != SQLITE_OK ||
-      sqlite3_create_function(db, "c_first", 3, SQLITE_UTF8, NULL, c_first,
-                              NULL, NULL) != SQLITE_OK ||
+      create(db, "c_first", 1, c_first) != SQLITE_OK ||
+      create(db, "c_first", 3, c_first) != SQLITE_OK ||
+      create(db, "c_labs", 1, c_labs) != SQLITE_OK ||
+      create(db, "c_fabs", 1, c_fabs) != SQLITE_OK ||
+      create(db, "c_fma", 3, c_fma) != SQLITE_OK ||
+      create(db, "c_cos", 1, c_cos) != SQLITE_OK ||
       sqlite3_create_window_function(db, "c_addup", 1, SQLITE_UTF8, NULL, c_add,
                                      c_sum, c_sum, c_subtract,
                                      NULL) != SQLITE_OK) {

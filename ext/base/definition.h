@@ -61,7 +61,8 @@ enum function_flag {
   FUNCTION_INVERSE = 16,  /* an aggregate that takes rows away one by one */
   FUNCTION_PARALLEL = 32, /* one whose rows are dealt to several workers */
   FUNCTION_BATCH = 64, /* a scalar one that gets columns: of one row, or more */
-  FUNCTION_ASYNC = 128 /* one that awaits: several rows at once in a map */
+  FUNCTION_ASYNC = 128, /* one that awaits: several rows at once in a map */
+  FUNCTION_NATIVE = 256 /* one that carries compiled code: native.h */
 };
 
 enum function_mode {

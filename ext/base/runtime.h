@@ -20,9 +20,10 @@
 #include "definition.h"
 #include "err.h"
 #include "tablecall.h"
+#include "native.h"
 #include "value.h"
 
-enum { RUNTIME_ABI = 6 }; /* grows with every change to this file */
+enum { RUNTIME_ABI = 7 }; /* grows with every change to this file */
 
 enum runtime_raise {
   RUNTIME_RAISE_NOTHING = 0,
@@ -140,6 +141,12 @@ struct runtime {
              uint32_t index, const struct batch *in,
              const struct batch_options *options, struct buf *out,
              uint32_t *done, struct err *err);
+
+  /* The compiled code of a function that is FUNCTION_NATIVE, to be called without
+  ** the GIL; NULL where that goes through Python alone. Lives as long as the
+  ** definition is neither forgotten nor made again, and the space is there. */
+  const struct native *(*native)(struct runtime_space *space,
+                                 uint32_t definition_id, uint32_t index);
 
   /* 1 where an exception may be raised in the thread that Python knows as
   ** `thread` (Linux: its pthread_t); 0: to be tried again. May leave the GIL

@@ -19,6 +19,7 @@
 #include "../base/definition.h"
 #include "../base/err.h"
 #include "../base/tablecall.h"
+#include "../base/native.h"
 #include "../base/value.h"
 
 enum engine_mode { ENGINE_PROCESS = 0, ENGINE_THREAD = 1 };
@@ -156,6 +157,8 @@ struct engine_ops {
                    struct engine_map *map);
   int (*map_has_room)(struct engine *engine, uint64_t len);
   void (*map_stop)(struct engine *engine, const struct engine_map *map);
+  int (*native)(struct engine *engine, const struct engine_function *function,
+                const struct native **native); /* NULL: there is none */
   void (*release)(struct engine *engine);
   void (*statement_end)(struct engine *engine);
 };
@@ -164,6 +167,8 @@ struct engine_ops {
 struct engine {
   const struct engine_ops *ops;
   const struct engine_host *host;
+  uint32_t natives; /* calls under way of code that engine_native() gave */
+  uint32_t made;    /* definitions so far: with each, that code may go */
 };
 
 /* Milliseconds that a call may take, 0 for any: a function's own, or what the
@@ -334,6 +339,17 @@ enum { ENGINE_MAP_WAIT_MAX = 128 };
 ** Each has one on its way; they are of one mode. */
 void engine_map_wait(struct engine *const *engines, uint32_t count,
                      uint32_t most_ms);
+
+/* The compiled code of a function that is FUNCTION_NATIVE, which the caller may
+** call by itself (native.h), with `natives` one more meanwhile, as long as the
+** function is in the program, and settings->epoch and `made` stay; NULL where it is to use
+** engine_call(). Returns 0 where that cannot be said now. After a call of it. */
+static inline int engine_native(struct engine *engine,
+                                const struct engine_function *function,
+                                const struct native **native) {
+  return engine->ops->native ? engine->ops->native(engine, function, native)
+                             : 0;
+}
 
 /* Lets go of a VALUE_HELD result: to be called once it has been copied, before
 ** anything else is asked of the engine. */

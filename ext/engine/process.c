@@ -237,7 +237,7 @@ static const struct engine_ops process_ops = {
 struct engine *process_new(const struct engine_host *host) {
   struct process *process = calloc(1, sizeof *process);
   if (!process) return NULL;
-  process->engine = (struct engine){&process_ops, host};
+  process->engine = (struct engine){.ops = &process_ops, .host = host};
   process->worker.crash_fd = -1;
   return &process->engine;
 }

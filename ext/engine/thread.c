@@ -29,6 +29,7 @@ static int preload(struct thread *thread, struct err *err) {
 
 static int make(struct thread *thread, const struct definition *definition,
                 struct buf *manifest, struct err *err) {
+  thread->engine.made++;
   return thread->runtime->define(thread->space, definition, manifest, err);
 }
 
@@ -45,7 +46,7 @@ __attribute__((noinline)) int thread_make_ready(struct thread *thread,
   const struct engine_host *host = thread->engine.host;
   /* Not under the feet of a call that changed a setting, or of open groups. */
   if (thread->space && thread->settings_epoch != host->settings->epoch &&
-      thread->calls == 1 && !thread->open) {
+      thread->calls == 1 && !thread->open && !thread->engine.natives) {
     thread->runtime->space_free(thread->space);
     thread->space = NULL;
   }
@@ -281,6 +282,23 @@ static void thread_group_free(struct engine *engine,
   thread_finish(thread, 0, &none, NULL);
 }
 
+/* Code that needs no GIL has nothing kept for it. */
+static int thread_native(struct engine *engine,
+                         const struct engine_function *function,
+                         const struct native **native) {
+  struct thread *thread = thread_of(engine);
+  if (!thread->space ||
+      thread->settings_epoch != engine->host->settings->epoch ||
+      thread_enter(thread, NULL)) {
+    return 0;
+  }
+  *native = thread->runtime->native(thread->space, function->definition_id,
+                                    function->index);
+  thread_leave(thread);
+  kept_end(thread->runtime);
+  return 1;
+}
+
 static void thread_release(struct engine *engine) {
   struct thread *thread = thread_of(engine);
   thread->runtime->release(thread->space);
@@ -306,6 +324,7 @@ static const struct engine_ops thread_ops = {
     .map_send = thread_map_send,
     .map_has_room = thread_map_has_room,
     .map_stop = thread_map_stop,
+    .native = thread_native,
     .release = thread_release,
     .statement_end = thread_statement_end,
 };
@@ -314,7 +333,7 @@ struct engine *thread_new(const struct engine_host *host) {
   struct thread *thread = calloc(1, sizeof *thread);
   if (!thread) return NULL;
   kept_start();
-  thread->engine = (struct engine){&thread_ops, host};
+  thread->engine = (struct engine){.ops = &thread_ops, .host = host};
   thread->settings_epoch = host->settings->epoch - 1; /* any other */
   return &thread->engine;
 }

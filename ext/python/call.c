@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiled.h"
 #include "error.h"
 #include "group.h"
 #include "rows.h"
@@ -14,6 +15,7 @@ void callable_table_free(struct callable_table *table) {
     Py_XDECREF(table->items[i].function);
     aggregate_unref(table->items[i].aggregate);
     table_unref(table->items[i].table);
+    compiled_free(table->items[i].native);
   }
   free(table);
 }
@@ -103,6 +105,9 @@ int call_scalar(struct runtime_space *space, uint32_t definition_id,
   const struct callable *callable =
       call_find(space, definition_id, index, argc, err);
   if (!callable) return -1;
+  if (callable->native) {
+    return compiled_call(space, callable, argv, argc, result, err);
+  }
   for (uint32_t i = 0; i < argc; i++) {
     args[i] = call_argument(callable, i, &argv[i]);
     if (!args[i]) {

@@ -23,6 +23,7 @@ struct callable {
   PyObject *function;          /* an aggregate's: where errors lie */
   struct aggregate *aggregate; /* NULL unless it is one */
   struct table *table;         /* NULL unless it has rows */
+  struct native *native;       /* its compiled code, or NULL */
   int32_t min_args;
   int32_t max_args;             /* -1: any number */
   uint8_t skip_null;            /* 1: NULL in, NULL out, no call */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/codec.h"
+#include "compiled.h"
 #include "error.h"
 #include "group.h"
 #include "rows.h"
@@ -18,6 +19,7 @@ enum {
   ROW_CODES,
   ROW_AGGREGATE,
   ROW_TABLE,
+  ROW_NATIVE,
   ROW_LEN
 };
 
@@ -128,6 +130,8 @@ static int row_take(PyObject *row, struct callable *callable,
   }
   PyObject *table = PyTuple_GetItem(row, ROW_TABLE);
   if (table && table != Py_None) callable->table = table_new(table);
+  PyObject *native = PyTuple_GetItem(row, ROW_NATIVE);
+  if (native && native != Py_None) callable->native = compiled_new(native);
   return PyErr_Occurred() ? -1 : 0;
 }
 

@@ -12,6 +12,7 @@
 #include "../base/control.h"
 #include "../base/runtime.h"
 #include "call.h"
+#include "compiled.h"
 #include "convert.h"
 #include "define.h"
 #include "error.h"
@@ -168,6 +169,7 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
       .rows_next = rows_next,
       .rows_free = rows_free,
       .map = map_batch,
+      .native = compiled_get,
       .may_raise = gil_may_raise,
       .raise = gil_raise,
       .release = call_release,

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "compiled.h"
 #include "groups.h"
 #include "maps.h"
 #include "server.h"
@@ -27,6 +28,21 @@ static void sleep_leave(void *arg) {
   PyEval_RestoreThread(((struct server *)arg)->saved);
 }
 
+/* A compiled function gets numbers, or fails: no objects are made. */
+static int call_compiled(struct server *server, struct codec_reader *reader,
+                         const struct callable *callable, uint32_t argc,
+                         struct value *result, struct err *err) {
+  struct value values[CALL_ARGS_MAX];
+  uint64_t streamed = 0;
+  for (uint32_t i = 0; i < argc; i++) {
+    if (codec_get(reader, &values[i])) server_give_up();
+    if (values[i].flags & VALUE_STREAMED) streamed += values[i].len;
+  }
+  wire_done(&server->wire);
+  server_read_stream(server, NULL, streamed);
+  return compiled_call(server->space, callable, values, argc, result, err);
+}
+
 static void serve_call(struct server *server, const struct wire_head *head,
                        struct codec_reader *reader) {
   struct arguments arguments;
@@ -35,10 +51,15 @@ static void serve_call(struct server *server, const struct wire_head *head,
   uint32_t argc = server_count(reader);
   struct callable *callable =
       call_find(server->space, head->a, head->b, argc, &err);
-  int rc = arguments_receive(server, reader, callable, &arguments, &err);
-  if (!rc) {
-    rc = call_vector(server->space, callable, arguments.args, argc, &result,
-                     &err);
+  int rc;
+  if (callable && callable->native) {
+    rc = call_compiled(server, reader, callable, argc, &result, &err);
+  } else {
+    rc = arguments_receive(server, reader, callable, &arguments, &err);
+    if (!rc) {
+      rc = call_vector(server->space, callable, arguments.args, argc, &result,
+                       &err);
+    }
   }
   server_reply(server, head->seq, rc, &result, &err);
   if (!rc && (result.flags & VALUE_HELD))

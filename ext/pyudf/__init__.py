@@ -22,4 +22,4 @@ __all__ = ['AggregateFunction', 'DataType', 'DataTypes', 'FunctionContext', 'Sca
 
 __version__ = '0.1.0'
 
-_abi = 6  # of _runtime's table for C: RUNTIME_ABI
+_abi = 7  # of _runtime's table for C: RUNTIME_ABI

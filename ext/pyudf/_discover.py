@@ -8,6 +8,7 @@ from types import BuiltinFunctionType, FunctionType
 
 from ._aggregate import is_aggregate
 from ._errors import UsageError, is_library, nearest
+from ._native import is_cfunc
 from ._signature import is_generator
 from ._udaf import AggregateFunction, lacks
 from ._udf import (AGGREGATE, DEFAULT, Evaluated, decorated_in, spec_of, target)
@@ -85,6 +86,8 @@ def _declared_name(obj):
 
 def _is_function(obj, module_name):
     """True for a function that the module defines, also behind a decorator."""
+    if is_cfunc(obj):
+        return obj.__wrapped__.__module__ == module_name
     if getattr(obj, '__module__', None) != module_name:
         return False
     if isinstance(obj, (FunctionType, BuiltinFunctionType)):

@@ -2,20 +2,22 @@
 
 A row has the fields of struct function_spec in definition.h, in their order, and
 behind them what is called, a byte for the conversion of each argument, the form of
-an aggregate, and that of a table function.
+an aggregate, that of a table function, and the code and signature of a compiled
+function.
 """
 
 import os
 
 from ._aggregate import aggregate_of
 from ._errors import UsageError, unwrapped
+from ._native import native_of
 from ._signature import signature
 from ._table import table_of
 from ._udf import target
 
 _KINDS = {'scalar': 0, 'aggregate': 1, 'table': 3}  # enum function_kind
 _DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL, _INVERSE = 1, 2, 4, 8, 16
-_PARALLEL = 32
+_PARALLEL, _NATIVE = 32, 256
 
 NAME, MIN, MAX, FUNCTION = 0, 5, 6, 15  # define.c has ROW_FUNCTION
 _NAME_MAX = 255  # bytes; SQLite's limit
@@ -27,7 +29,8 @@ def row_of(definition, found):
     name, spec = found.name, found.spec
     _check_name(name)
     function = target(found.object)
-    form, inverse, place, table = None, False, function, None
+    form, inverse, place = None, False, function
+    table = native = None
     columns, ordered_by, rows = '', '', 0
     if spec.kind == 'aggregate':
         aggregate = aggregate_of(name, function, spec)
@@ -39,13 +42,16 @@ def row_of(definition, found):
         columns, ordered_by = found_table.columns, found_table.ordered_by
         rows = found_table.rows
     else:
-        how = signature(name, function, spec)
+        native = native_of(function, spec)
+        how = (native.signature(spec) if native
+               else signature(name, function, spec))
     flags = ((spec.deterministic and _DETERMINISTIC)
              | (inverse and _INVERSE)
              | (spec.parallel and _PARALLEL)
              | (spec.direct_only and _DIRECT_ONLY)
              | (spec.innocuous and _INNOCUOUS)
-             | (spec.null_call and _NULL_CALL))
+             | (spec.null_call and not native and _NULL_CALL)
+             | (native is not None and _NATIVE))
     module = getattr(found.object, '__module__', None)
     module = module if isinstance(module, str) else ''
     if definition.private is not None and module == definition.private.name:
@@ -54,7 +60,8 @@ def row_of(definition, found):
             how.min, how.max,
             _utf8(how.arguments), _utf8(how.result), _utf8(module),
             _utf8(_where(place)), _utf8(how.parameters), columns, ordered_by, rows,
-            found.object, how.codes, form, table)
+            native.caller if native else found.object, how.codes, form, table,
+            native.row() if native else None)
 
 
 def check_text(text, what):

@@ -11,7 +11,7 @@ ARGS_MAX = 127  # SQLite's limit
 # As enum convert_code in convert.h.
 _DEFAULT, _BOOL, _MEMORYVIEW, _JSON = range(4)
 
-_EMPTY = object()  # no default, no annotation
+EMPTY = object()  # no default, no annotation
 
 # Kinds of a parameter, as inspect numbers them.
 _VARARGS, _KEYWORD, _KEYWORDS = 2, 3, 4
@@ -66,12 +66,12 @@ def signature(name, function, spec, skip=0, lenient=False):
     lenient: whether SQL can call it does not matter.
     Raises UsageError for one that SQL cannot call.
     """
-    parameters, returns = _parameters(function)
+    parameters, returns = parameters_of(function)
     parameters = _skipped(parameters, skip)
     positional = [p for p in parameters if p[1] < _VARARGS]
     rest = [p for p in parameters if p[1] == _VARARGS]
     for parameter, kind, default, _ in parameters:
-        if kind == _KEYWORD and default is _EMPTY and not lenient:
+        if kind == _KEYWORD and default is EMPTY and not lenient:
             raise UsageError(
                 f'{name!r} cannot be called from SQL: its keyword-only '
                 f'parameter {parameter!r} has no default')
@@ -105,10 +105,10 @@ def _skipped(parameters, skip):
 
 
 def _required(positional):
-    return sum(p[2] is _EMPTY for p in positional)
+    return sum(p[2] is EMPTY for p in positional)
 
 
-def _parameters(function):
+def parameters_of(function):
     """[(name, kind, default, annotation)], and the annotation of the result.
     What tells nothing of itself takes any number."""
     plain = function.__func__ if type(function) is MethodType else function
@@ -119,13 +119,13 @@ def _parameters(function):
     try:
         found = inspect_signature(function)
     except (ValueError, TypeError):
-        return [('args', _VARARGS, _EMPTY, _EMPTY)], _EMPTY
+        return [('args', _VARARGS, EMPTY, EMPTY)], EMPTY
     missing = found.empty
     return ([(p.name, int(p.kind),
-              _EMPTY if p.default is missing else p.default,
-              _EMPTY if p.annotation is missing else p.annotation)
+              EMPTY if p.default is missing else p.default,
+              EMPTY if p.annotation is missing else p.annotation)
              for p in found.parameters.values()],
-            _EMPTY if found.return_annotation is missing
+            EMPTY if found.return_annotation is missing
             else found.return_annotation)
 
 
@@ -137,18 +137,18 @@ def _plain_parameters(function, bound):
     defaults = function.__defaults__ or ()
     first_default = code.co_argcount - len(defaults)
     found = [(n, 1, defaults[i - first_default] if i >= first_default
-              else _EMPTY, notes.get(n, _EMPTY))
+              else EMPTY, notes.get(n, EMPTY))
              for i, n in enumerate(names[:code.co_argcount])]
     end = code.co_argcount + code.co_kwonlyargcount
     if bound:
         found = found[1:]
     if code.co_flags & _CO_VARARGS:
-        found.append((names[end], _VARARGS, _EMPTY,
-                      notes.get(names[end], _EMPTY)))
+        found.append((names[end], _VARARGS, EMPTY,
+                      notes.get(names[end], EMPTY)))
     keywords = function.__kwdefaults__ or {}
-    found += [(n, _KEYWORD, keywords.get(n, _EMPTY), notes.get(n, _EMPTY))
+    found += [(n, _KEYWORD, keywords.get(n, EMPTY), notes.get(n, EMPTY))
               for n in names[code.co_argcount:end]]
-    return found, notes.get('return', _EMPTY)
+    return found, notes.get('return', EMPTY)
 
 
 def _annotations(function):
@@ -161,14 +161,14 @@ def _annotations(function):
 def return_annotation(function):
     """The annotation of the result, evaluated where it is a text; None where there
     is none, or it cannot be."""
-    _, note = _parameters(function)
+    _, note = parameters_of(function)
     if isinstance(note, str):
         plain = getattr(function, '__func__', function)
         try:
             note = eval(note, getattr(plain, '__globals__', {}))
         except Exception:
             return None
-    return None if note is _EMPTY else note
+    return None if note is EMPTY else note
 
 
 def annotation_parts(note):
@@ -185,21 +185,21 @@ def annotation_parts(note):
 def _parameter_text(parameter):
     name, kind, default, note = parameter
     text = '*' + name if kind == _VARARGS else name
-    if note is not _EMPTY:
+    if note is not EMPTY:
         text += ': ' + _annotation_text(note)
-    if default is not _EMPTY:
+    if default is not EMPTY:
         try:
             shown = repr(default)
         except Exception:
             shown = '...'
         if len(shown) > 40:
             shown = shown[:37] + '...'
-        text += (' = ' if note is not _EMPTY else '=') + shown
+        text += (' = ' if note is not EMPTY else '=') + shown
     return text
 
 
 def _annotation_text(note):
-    if note is _EMPTY:
+    if note is EMPTY:
         return ''
     if note is None:
         return 'None'
@@ -230,7 +230,7 @@ def _codes(function, positional, rest, types):
 
 
 def _code(note, scope):
-    if note is _EMPTY:
+    if note is EMPTY:
         return _DEFAULT
     if isinstance(note, str):
         # As typing.get_type_hints does it, but one by one, and what cannot be

@@ -3,6 +3,7 @@
 import sys
 from types import FunctionType
 
+from ._native import python_of
 from ._types import type_text
 
 _TIMEOUT_MAX = 2**31 - 1  # as python_timeout's
@@ -57,6 +58,7 @@ class Spec:
         self.result_types = None
         self.rows = 0
         self.ordered_by = []
+        self.native = None  # a Native: what compile has made
         self.name = name
         self.input_types = input_types
         self.result_type = result_type
@@ -100,7 +102,7 @@ class UserDefinedFunction:
 
 def udf(f=None, input_types=None, result_type=None, deterministic=False,
         name=None, func_type='general', *, direct_only=True, innocuous=False,
-        null_call=True, mode=None, timeout=0):
+        null_call=True, mode=None, timeout=0, compile=None):
     """Declares a scalar function for SQL.
 
     Used as `@udf`, as `@udf(result_type='BIGINT', ...)` or as `udf(f, ...)`.
@@ -118,6 +120,9 @@ def udf(f=None, input_types=None, result_type=None, deterministic=False,
     mode: 'process' or 'thread' where it must run in one of them; None: in any.
     timeout: milliseconds that a call may take; 0: what the setting
         python_timeout says.
+    compile: 'numba' has numba make compiled code of a function of numbers, which
+        is called without Python; its types are input_types and result_type, or
+        the annotations. NULL in, NULL out, without a call.
 
     Returns something that is called as f was: f itself, a copy of it, or a
     UserDefinedFunction.
@@ -129,13 +134,16 @@ def udf(f=None, input_types=None, result_type=None, deterministic=False,
                          "of pyudf; 'general' is")
     if func_type != 'general':
         raise ValueError(f"udf: func_type must be 'general', not {func_type!r}")
+    if compile not in (None, 'numba'):
+        raise ValueError(f"udf: compile must be 'numba' or None, not {compile!r}")
     spec = declared('udf', scope, name=name, input_types=input_types,
                     result_type=result_type, deterministic=deterministic,
                     direct_only=direct_only, innocuous=innocuous,
                     null_call=null_call, mode=mode, timeout=timeout)
     if f is None:
-        return lambda function: _mark_scalar(function, spec, scope, False)
-    return _mark_scalar(f, spec, scope, True)
+        return lambda function: _mark_scalar(function, spec, scope, False,
+                                             compile)
+    return _mark_scalar(f, spec, scope, True, compile)
 
 
 def declared(decorator, scope, *, name, input_types, result_type, mode, timeout,
@@ -175,7 +183,7 @@ def has(obj, *names):
     return all(callable(getattr(obj, name, None)) for name in names)
 
 
-def _mark_scalar(function, spec, scope, copy):
+def _mark_scalar(function, spec, scope, copy, compile):
     if isinstance(function, type) and issubclass(function, ScalarFunction):
         function = function()
     if isinstance(function, UserDefinedFunction):
@@ -186,6 +194,13 @@ def _mark_scalar(function, spec, scope, copy):
     if not isinstance(function, ScalarFunction) and not callable(function):
         raise TypeError('udf: a function or an instance of ScalarFunction is '
                         f'expected, not {type(function).__name__}')
+    if compile is not None:
+        if type(function) is not FunctionType:
+            raise TypeError("udf: compile='numba' wants a Python function, not "
+                            f'{type(function).__name__}')
+        from ._compile import compiled
+        given, spec = spec, Spec.__new__(Spec)  # it may declare more than one
+        vars(spec).update(vars(given), native=compiled(function, given))
     return mark(function, spec, scope, copy)
 
 
@@ -230,7 +245,7 @@ def target(obj):
     """The callable that SQL calls for something that udf returned or may get."""
     if isinstance(obj, UserDefinedFunction):
         obj = obj.__wrapped__
-    return obj.eval if isinstance(obj, Evaluated) else obj
+    return obj.eval if isinstance(obj, Evaluated) else python_of(obj)
 
 
 def decorated_in(namespace):

@@ -4,20 +4,8 @@
 #include <assert.h>
 
 #include "collect.h"
-#include "session.h"
 #include "sqlvalue.h"
 #include "statement.h"
-
-enum engine_mode calls_mode(const struct function *function) {
-  switch (function->spec.mode) {
-    case FUNCTION_PROCESS:
-      return ENGINE_PROCESS;
-    case FUNCTION_THREAD:
-      return ENGINE_THREAD;
-    default:
-      return function->session->settings.mode;
-  }
-}
 
 /* What is wrong with a call of a function with any number of arguments. */
 static int check(const struct function *function, int argc, struct err *err) {

@@ -3,6 +3,7 @@
 #ifndef PYUDF_CALLS_H
 #define PYUDF_CALLS_H
 
+#include "session.h"
 #include "slot.h"
 #include "sqlite.h"
 
@@ -10,7 +11,16 @@
 enum { CALLS_ARGS_MAX = 127 };
 
 /* Where a function runs: where it must, else where the session says. */
-enum engine_mode calls_mode(const struct function *function);
+static inline enum engine_mode calls_mode(const struct function *function) {
+  switch (function->spec.mode) {
+    case FUNCTION_PROCESS:
+      return ENGINE_PROCESS;
+    case FUNCTION_THREAD:
+      return ENGINE_THREAD;
+    default:
+      return function->session->settings.mode;
+  }
+}
 
 /* The function that a call of the slot is for; NULL, and the error is SQLite's,
 ** where the slot is empty or has a function of another kind by now. */

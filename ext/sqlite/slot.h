@@ -36,6 +36,15 @@ struct metrics {
   uint32_t skip;  /* calls that are not timed, from here on */
 };
 
+/* A function's compiled code, once its engine has said whether it has any that may
+** be called here. */
+struct code {
+  const struct native *native; /* NULL: none */
+  const struct engine *engine; /* who said so; NULL: nobody yet */
+  uint64_t epoch;              /* of the settings then, */
+  uint32_t made;               /* and its definitions */
+};
+
 /* A function that a definition made. */
 struct function {
   struct function_spec spec;
@@ -44,6 +53,7 @@ struct function {
   struct session *session;
   struct metrics metrics;
   uint32_t workers; /* that its last map was spread over; 0: there was none */
+  struct code code;
   uint32_t refs;
   uint32_t slots;                /* that stand for it */
   struct function *next, **link; /* in the registry, in order of definition */

@@ -80,7 +80,7 @@ static int fill_pragma(struct session *session, int setting, struct rows *rows,
   return 0;
 }
 
-static void flags_text(uint32_t flags, char text[80]) {
+static void flags_text(uint32_t flags, char text[120]) {
   static const struct {
     uint32_t flag;
     const char *name;
@@ -89,7 +89,8 @@ static void flags_text(uint32_t flags, char text[80]) {
                {FUNCTION_INNOCUOUS, "innocuous"},
                {FUNCTION_NULL_CALL, "null_call"},
                {FUNCTION_INVERSE, "inverse"},
-               {FUNCTION_PARALLEL, "parallel"}};
+               {FUNCTION_PARALLEL, "parallel"},
+               {FUNCTION_NATIVE, "native"}};
   *text = 0;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (!(flags & names[i].flag)) continue;
@@ -106,7 +107,7 @@ static int fill_functions(struct session *session, int setting,
   for (; function; function = function->next) {
     const struct function_spec *spec = &function->spec;
     const struct metrics *metrics = &function->metrics;
-    char flags[80];
+    char flags[120];
     if (!function->slots) continue;
     flags_text(spec->flags, flags);
     add_text(rows, spec->name);

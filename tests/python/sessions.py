@@ -11,7 +11,7 @@ from pyudf._session import Session
 SOURCE, NAMED, IMPORT = range(3)
 (NAME, KIND, FLAGS, MODE, TIMEOUT, MIN, MAX, ARGUMENTS, RESULT, MODULE, PLACE,
  PARAMETERS, COLUMNS, ORDERED_BY, ROWS, FUNCTION, CODES, AGGREGATE,
- TABLE) = range(19)
+ TABLE, NATIVE) = range(20)
 
 
 class SessionTest(unittest.TestCase):
