@@ -48,10 +48,12 @@ int deal_start(struct deal *deal, struct err *err) {
   deal->jobs = calloc(deal->size, sizeof *deal->jobs);
   if (!deal->jobs) return err_nomem(err);
   deal->since_ns = clock_ns();
+  progress_begin(&deal->progress, deal->session->settings.progress);
   return 0;
 }
 
 void deal_fini(struct deal *deal, int forked) {
+  progress_end(&deal->progress);
   session_enter(deal->session);
   if (forked) {
     free(deal->crew.members); /* the rest is the parent's */
@@ -92,6 +94,7 @@ static void collect(struct deal *deal, struct job *job) {
   int whole = is_whole(deal);
   size_t bytes = whole ? BATCH_BYTES : JOB_BYTES;
   int64_t began = whole ? 0 : coarse_ms();
+  job_reserve(job, rows, argc, deal->columns);
   while (job->rows < rows && job->keys.len + job->in.len < bytes &&
          inner_next(deal->inner)) {
     if (inner_get(deal->inner, &key, argv, argc)) return;
@@ -190,6 +193,7 @@ static void count(struct deal *deal, const struct job *job) {
   int failed = job->map.state == ENGINE_MAP_FAILED;
   metrics->calls += job->map.done + (uint32_t)failed;
   metrics->errors += (uint32_t)failed;
+  deal->progress.rows += job->map.done;
   if (deal->session->settings.metrics) metrics->time_ns += job->map.time_ns;
 }
 
@@ -268,12 +272,20 @@ static int may_grow(const struct deal *deal) {
          (!deal->inner->ended || job_to_send(deal));
 }
 
+static void tell_progress(struct deal *deal) {
+  progress_tell(&deal->progress, deal->function->spec.name,
+                deal->mode == ENGINE_THREAD ? 0 : deal->crew.count);
+}
+
 /* Waits for one of those that are on their way. */
 static void wait_for_one(struct deal *deal) {
   for (;;) {
     int growing = may_grow(deal);
     uint64_t began = clock_ns();
-    int got = receive(deal, growing ? GROW_MS : ALONE_MS);
+    int got = receive(deal, growing             ? GROW_MS
+                            : deal->progress.on ? PROGRESS_MS
+                                                : ALONE_MS);
+    tell_progress(deal);
     uint64_t now = clock_ns();
     deal->waited_ns += now - began;
     if (growing && deal->waited_ns > GROW_MS * 1000000u &&
@@ -305,6 +317,7 @@ static struct job *pick(const struct deal *deal) {
 struct job *deal_next(struct deal *deal) {
   for (;;) {
     while (receive(deal, 0)) continue;
+    tell_progress(deal);
     fill(deal);
     while (deal->mode == ENGINE_THREAD && receive(deal, 0)) continue;
     struct job *job = pick(deal);

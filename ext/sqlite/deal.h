@@ -10,6 +10,7 @@
 #include "inner.h"
 #include "job.h"
 #include "mapping.h"
+#include "progress.h"
 
 struct deal {
   struct session *session;
@@ -26,6 +27,7 @@ struct deal {
   uint64_t failed;       /* number of the first that failed; 0: none */
   uint64_t row_ns;       /* that a row takes; 0: not known yet */
   uint64_t waited_ns, since_ns; /* for workers, since the last one joined in */
+  struct progress progress;
 };
 
 /* Members and window, where the first row is wanted. deal_fini() after it, failed

@@ -74,11 +74,14 @@ int inner_next(struct inner *inner) {
   return 0;
 }
 
+/* By sqlite3_column_value(), one look for each column: its value may only be read
+** under the connection's mutex, which whoever runs a virtual table has. */
 int inner_get(struct inner *inner, struct value *key, struct value *argv,
               uint32_t argc) {
-  int rc = sqlvalue_column(inner->statement, 0, key);
+  int rc = sqlvalue_get(sqlite3_column_value(inner->statement, 0), key);
   for (uint32_t i = 0; i < argc && !rc; i++) {
-    rc = sqlvalue_column(inner->statement, (int)i + 1, &argv[i]);
+    rc = sqlvalue_get(sqlite3_column_value(inner->statement, (int)i + 1),
+                      &argv[i]);
   }
   if (rc) inner_fail(inner);
   return rc;

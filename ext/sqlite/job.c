@@ -6,6 +6,20 @@
 
 enum { KEEP_BYTES = 256 * 1024, KEY_BYTES = 40 };
 
+static void reserve(struct buf *buf, size_t len) {
+  if (buf_grow(buf, len)) buf->len -= len;
+}
+
+void job_reserve(struct job *job, uint32_t rows, uint32_t argc,
+                 uint32_t columns) {
+  enum { ROWS = 1024, VALUES = 2048 };
+  uint64_t count = rows < ROWS ? rows : ROWS;
+  uint64_t in = count * argc, out = count * columns;
+  reserve(&job->keys, count * CODEC_HEAD);
+  reserve(&job->in, (in < VALUES ? in : VALUES) * CODEC_HEAD);
+  reserve(&job->map.out, (out < VALUES ? out : VALUES) * CODEC_HEAD);
+}
+
 int job_add(struct job *job, const struct value *key, const struct value *argv,
             uint32_t argc) {
   codec_add(&job->keys, key);

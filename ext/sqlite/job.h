@@ -30,6 +30,10 @@ struct job {
   size_t keys_at, in_at, out_at; /* of the next to be given, run, given */
 };
 
+/* Room for so many rows of numbers, so that it need not grow step by step. */
+void job_reserve(struct job *job, uint32_t rows, uint32_t argc,
+                 uint32_t columns);
+
 /* Takes the next row of the query. -1 without memory. */
 int job_add(struct job *job, const struct value *key, const struct value *argv,
             uint32_t argc);

@@ -42,37 +42,6 @@ static inline int sqlvalue_get(sqlite3_value *from, struct value *to) {
   }
 }
 
-/* The same for a column of the row that a statement is at, until it is stepped. */
-static inline int sqlvalue_column(sqlite3_stmt *statement, int column,
-                                  struct value *to) {
-  to->flags = 0;
-  to->len = 0;
-  switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_INTEGER:
-      to->type = VALUE_INTEGER;
-      to->integer = sqlite3_column_int64(statement, column);
-      return 0;
-    case SQLITE_FLOAT:
-      to->type = VALUE_REAL;
-      to->real = sqlite3_column_double(statement, column);
-      return 0;
-    case SQLITE_TEXT:
-      to->type = VALUE_TEXT;
-      to->data = sqlite3_column_text(statement, column);
-      if (!to->data) return -1;
-      to->len = (uint64_t)sqlite3_column_bytes(statement, column);
-      return 0;
-    case SQLITE_BLOB:
-      to->type = VALUE_BLOB;
-      to->data = sqlite3_column_blob(statement, column);
-      to->len = (uint64_t)sqlite3_column_bytes(statement, column);
-      return to->data || !to->len ? 0 : -1;
-    default:
-      to->type = VALUE_NULL;
-      to->integer = 0;
-      return 0;
-  }
-}
 /* What a call of a scalar or a table function is given, borrowed: a set of rows
 ** too, which looks like NULL to sqlvalue_get(). *nulls is 1 where one of them is
 ** NULL. Returns -1 for no memory, and for a NULL that was a set of rows once. */
