@@ -181,8 +181,8 @@ static void test_definitions(void) {
   } bad[] = {
       {DEFINITION_SOURCE, NULL, "x = 1", NULL, "no function"},
       {DEFINITION_SOURCE, NULL, "def f(:", NULL, NULL},
-      {DEFINITION_SOURCE, NULL, "from pyudf import udf\n@udf\ndef f(x): yield x",
-       NULL, "yields rows"},
+      {DEFINITION_SOURCE, NULL,
+       "from pyudf import udf\n@udf\ndef f(x): yield x", NULL, "yields rows"},
       {DEFINITION_SOURCE, NULL, "def f(*, x): return x", NULL, "keyword-only"},
       {DEFINITION_SOURCE, NULL, "raise SystemExit", NULL, NULL},
       {DEFINITION_SOURCE, NULL,

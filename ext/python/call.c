@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "columnar.h"
 #include "compiled.h"
 #include "error.h"
 #include "group.h"
@@ -16,6 +17,8 @@ void callable_table_free(struct callable_table *table) {
     aggregate_unref(table->items[i].aggregate);
     table_unref(table->items[i].table);
     compiled_free(table->items[i].native);
+    columnar_unref(table->items[i].columnar);
+    Py_XDECREF(table->items[i].awaits);
   }
   free(table);
 }
@@ -77,6 +80,9 @@ int call_vector(struct runtime_space *space, const struct callable *callable,
                 PyObject **args, uint32_t argc, struct value *result,
                 struct err *err) {
   int rc = 0;
+  if (callable->columnar) {
+    return columnar_call_objects(space, callable, args, argc, result, err);
+  }
   call_release(space);
   if (callable->skip_null && call_any_none(args, argc)) {
     value_set_null(result);
@@ -107,6 +113,9 @@ int call_scalar(struct runtime_space *space, uint32_t definition_id,
   if (!callable) return -1;
   if (callable->native) {
     return compiled_call(space, callable, argv, argc, result, err);
+  }
+  if (callable->columnar) {
+    return columnar_call(space, callable, argv, argc, result, err);
   }
   for (uint32_t i = 0; i < argc; i++) {
     args[i] = call_argument(callable, i, &argv[i]);

@@ -17,6 +17,7 @@ enum { CALL_ARGS_MAX = 127 }; /* SQLite's limit */
 
 struct aggregate; /* group.h */
 struct table;     /* rows.h */
+struct columnar;  /* columnar.h */
 
 /* One function, as define.c made it. */
 struct callable {
@@ -24,6 +25,8 @@ struct callable {
   struct aggregate *aggregate; /* NULL unless it is one */
   struct table *table;         /* NULL unless it has rows */
   struct native *native;       /* its compiled code, or NULL */
+  struct columnar *columnar;   /* NULL but for a batch function */
+  PyObject *awaits;            /* runs a batch of an async one, else NULL */
   int32_t min_args;
   int32_t max_args;             /* -1: any number */
   uint8_t skip_null;            /* 1: NULL in, NULL out, no call */

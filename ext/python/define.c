@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/codec.h"
+#include "columnar.h"
 #include "compiled.h"
 #include "error.h"
 #include "group.h"
@@ -20,6 +21,7 @@ enum {
   ROW_AGGREGATE,
   ROW_TABLE,
   ROW_NATIVE,
+  ROW_BATCH,
   ROW_LEN
 };
 
@@ -132,6 +134,13 @@ static int row_take(PyObject *row, struct callable *callable,
   if (table && table != Py_None) callable->table = table_new(table);
   PyObject *native = PyTuple_GetItem(row, ROW_NATIVE);
   if (native && native != Py_None) callable->native = compiled_new(native);
+  PyObject *batch = PyTuple_GetItem(row, ROW_BATCH);
+  if (batch && PyTuple_Check(batch)) {
+    callable->columnar = columnar_new(batch);
+  } else if (batch && batch != Py_None) {
+    Py_INCREF(batch);
+    callable->awaits = batch;
+  }
   return PyErr_Occurred() ? -1 : 0;
 }
 

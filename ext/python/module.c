@@ -11,6 +11,7 @@
 
 #include "../base/control.h"
 #include "../base/runtime.h"
+#include "arrow.h"
 #include "call.h"
 #include "compiled.h"
 #include "convert.h"
@@ -180,6 +181,11 @@ __attribute__((visibility("default"))) const struct runtime *pyudf_runtime(
 /* ---- the module ---- */
 
 static PyMethodDef methods[] = {
+    {"arrow_import", arrow_import, METH_O,
+     "arrow_import(capsules): what __arrow_c_array__() or "
+     "__arrow_c_stream__()\n"
+     "gave, as (capsule, rows, type, [type of each child]); a type is (name,\n"
+     "format, 1 where its values can be read)."},
     {"alarm", serve_alarm, METH_NOARGS,
      "alarm(): what the host's alarm is for; only pyudf._worker calls it."},
     {"forkserver_prepare", forkserver_prepare, METH_NOARGS,

@@ -13,12 +13,14 @@ function it was made of.
 
 from ._types import DataType, DataTypes
 from ._udaf import AggregateFunction, udaf
-from ._udf import FunctionContext, ScalarFunction, UserDefinedFunction, udf
+from ._udf import (AsyncScalarFunction, FunctionContext, ScalarFunction,
+                   UserDefinedFunction, udf)
 from ._udtf import TableAggregateFunction, TableFunction, udtaf, udtf
 
-__all__ = ['AggregateFunction', 'DataType', 'DataTypes', 'FunctionContext', 'ScalarFunction',
-           'TableAggregateFunction', 'TableFunction', 'UserDefinedFunction', 'udaf',
-           'udf', 'udtaf', 'udtf', '__version__']
+__all__ = ['AggregateFunction', 'AsyncScalarFunction', 'DataType', 'DataTypes',
+           'FunctionContext', 'ScalarFunction', 'TableAggregateFunction',
+           'TableFunction', 'UserDefinedFunction', 'udaf', 'udf', 'udtaf', 'udtf',
+           '__version__']
 
 __version__ = '0.1.0'
 

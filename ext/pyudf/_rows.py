@@ -2,22 +2,23 @@
 
 A row has the fields of struct function_spec in definition.h, in their order, and
 behind them what is called, a byte for the conversion of each argument, the form of
-an aggregate, that of a table function, and the code and signature of a compiled
-function.
+an aggregate, that of a table function, the code and signature of a compiled
+function, and the form of a batch or async function.
 """
 
 import os
 
 from ._aggregate import aggregate_of
+from ._async import Awaits
 from ._errors import UsageError, unwrapped
 from ._native import native_of
-from ._signature import signature
+from ._signature import is_coroutine, signature
 from ._table import table_of
 from ._udf import target
 
 _KINDS = {'scalar': 0, 'aggregate': 1, 'table': 3}  # enum function_kind
 _DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL, _INVERSE = 1, 2, 4, 8, 16
-_PARALLEL, _NATIVE = 32, 256
+_PARALLEL, _BATCH, _ASYNC, _NATIVE = 32, 64, 128, 256
 
 NAME, MIN, MAX, FUNCTION = 0, 5, 6, 15  # define.c has ROW_FUNCTION
 _NAME_MAX = 255  # bytes; SQLite's limit
@@ -30,7 +31,7 @@ def row_of(definition, found):
     _check_name(name)
     function = target(found.object)
     form, inverse, place = None, False, function
-    table = native = None
+    table = native = batch = None
     columns, ordered_by, rows = '', '', 0
     if spec.kind == 'aggregate':
         aggregate = aggregate_of(name, function, spec)
@@ -45,9 +46,17 @@ def row_of(definition, found):
         native = native_of(function, spec)
         how = (native.signature(spec) if native
                else signature(name, function, spec))
+        if spec.func_type != 'general':
+            from ._batch import batch_of  # few functions want it
+            made = batch_of(name, function, spec, how)
+            batch, columns = made.form, made.columns
+        elif is_coroutine(function):
+            batch = Awaits(function, spec)
     flags = ((spec.deterministic and _DETERMINISTIC)
              | (inverse and _INVERSE)
              | (spec.parallel and _PARALLEL)
+             | (type(batch) is tuple and _BATCH)
+             | (type(batch) is Awaits and _ASYNC)
              | (spec.direct_only and _DIRECT_ONLY)
              | (spec.innocuous and _INNOCUOUS)
              | (spec.null_call and not native and _NULL_CALL)
@@ -59,9 +68,9 @@ def row_of(definition, found):
     return (name, _KINDS[spec.kind], flags, spec.mode, spec.timeout,
             how.min, how.max,
             _utf8(how.arguments), _utf8(how.result), _utf8(module),
-            _utf8(_where(place)), _utf8(how.parameters), columns, ordered_by, rows,
-            native.caller if native else found.object, how.codes, form, table,
-            native.row() if native else None)
+            _utf8(_where(place)), _utf8(how.parameters), _utf8(columns),
+            _utf8(ordered_by), rows, native.caller if native else found.object,
+            how.codes, form, table, native.row() if native else None, batch)
 
 
 def check_text(text, what):

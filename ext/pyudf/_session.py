@@ -9,6 +9,7 @@ import sys
 from collections import ChainMap
 
 from . import _discover, _load
+from ._async import Awaits, run_one
 from ._errors import UsageError
 from ._rows import FUNCTION, check_text, expected, row_of, without_shadowed
 from ._signature import is_async_generator, is_coroutine
@@ -137,7 +138,8 @@ class Session:
         if old is not None:
             self._take_away(number, old)
         rows = [row[:FUNCTION] + (self._runnable(row[FUNCTION]),)
-                + row[FUNCTION + 1:] for row in rows]
+                + row[FUNCTION + 1:-1] + (self._mapped(row[-1]),)
+                for row in rows]
         definition.functions = {row[0]: row[FUNCTION] for row in rows}
         for name, function in definition.functions.items():
             self._named.setdefault(name, {})[number] = function
@@ -305,15 +307,27 @@ class Session:
         run.__wrapped__ = function
         return run
 
-    def _run(self, coroutine):
+    def _mapped(self, how):
+        """How a batch is run: Awaits, with the session's loop."""
+        if not isinstance(how, Awaits):
+            return how
+        return lambda *args: how.run(self, *args)
+
+    def runner(self):
+        """The asyncio.Runner for all coroutines; None where the thread has a loop
+        that runs."""
         import asyncio
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             if self._runner is None:
                 self._runner = asyncio.Runner()
-            return self._runner.run(coroutine)
-        return _run_aside(coroutine)
+            return self._runner
+        return None
+
+    def _run(self, coroutine):
+        runner = self.runner()
+        return run_one(runner, coroutine) if runner else _run_aside(coroutine)
 
     def expression(self, text, count):
         """A callable of `count` arguments a0, a1, ... for an expression."""

@@ -217,8 +217,13 @@ def _annotation_text(note):
 
 # ---- converters ----
 
+def _scope(function):
+    """What its annotations may name."""
+    return getattr(getattr(function, '__func__', function), '__globals__', {})
+
+
 def _codes(function, positional, rest, types):
-    scope = getattr(getattr(function, '__func__', function), '__globals__', {})
+    scope = _scope(function)
     codes = [_code(p[3], scope) for p in positional]
     last = _code(rest[0][3], scope) if rest else _DEFAULT
     codes += [last] * (ARGS_MAX - len(codes))
@@ -230,16 +235,32 @@ def _codes(function, positional, rest, types):
 
 
 def _code(note, scope):
-    if note is EMPTY:
-        return _DEFAULT
+    note = _resolved(note, scope)
+    return _DEFAULT if note is EMPTY else _code_of_type(note)
+
+
+def _resolved(note, scope):
+    """An annotation that is a text, as what it means."""
     if isinstance(note, str):
         # As typing.get_type_hints does it, but one by one, and what cannot be
         # resolved is no reason to refuse the function.
         try:
-            note = eval(note, scope)
+            return eval(note, scope)
         except Exception:
-            return _DEFAULT
-    return _code_of_type(note)
+            return EMPTY
+    return note
+
+
+def declared_types(function, spec, count):
+    """For each argument there may be its SQL type as text, or its annotation, or
+    None."""
+    scope = _scope(function)
+    parameters, _ = parameters_of(function)
+    notes = [_resolved(p[3], scope) for p in parameters if p[1] < _VARARGS]
+    rest = [_resolved(p[3], scope) for p in parameters if p[1] == _VARARGS]
+    notes += [rest[0] if rest else EMPTY] * (count - len(notes))
+    types = list(spec.input_types or ())
+    return types + [None if n is EMPTY else n for n in notes[len(types):]]
 
 
 def _code_of_type(note, depth=0):

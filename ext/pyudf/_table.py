@@ -42,7 +42,7 @@ def table_of(name, function, spec):
                          'yields nothing')
     found = Table()
     found.how = signature(name, function, spec)
-    declared = spec.columns or _declared(spec.result_types)
+    declared = spec.columns or _declared(name, spec.result_types)
     columns = declared or _annotated(return_annotation(function)) or [('value', '')]
     names = [c[0] for c in columns]
     _check_names(name, names)
@@ -89,12 +89,12 @@ def _check_names(name, names):
         seen.add(column.lower())
 
 
-def _declared(types):
+def _declared(name, types):
     """[(name, type)] of result_types=."""
     if types is None:
         return None
     if len(types) == 1:
-        return row_fields(types[0]) or [('value', types[0])]
+        return row_fields(types[0], repr(name)) or [('value', types[0])]
     return [(f'f{i}', text) for i, text in enumerate(types)]
 
 

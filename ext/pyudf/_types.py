@@ -6,6 +6,8 @@ documentation). The two that change how an *argument* arrives are BOOLEAN, which
 makes an INTEGER a bool, and ARRAY, MAP and ROW, which parse TEXT as JSON.
 """
 
+from ._errors import UsageError
+
 _BOOLEAN = ('BOOLEAN', 'BOOL')
 _JSON = ('ARRAY', 'MAP', 'MULTISET', 'ROW', 'JSON')
 _WORDS = frozenset(_BOOLEAN + _JSON + (
@@ -59,22 +61,61 @@ def type_text(value, what):
         raise TypeError(f'{what} must be a DataType or the name of an SQL type, '
                         f'not {type(value).__name__}')
     text = ' '.join(value.split())
-    if _word(text) not in _WORDS:
+    if word(text) not in _WORDS:
         raise ValueError(f'{what}: {value!r} is no SQL type')
     return text
 
 
 def is_boolean(text):
     """True where the SQL type is BOOLEAN."""
-    return _word(text) in _BOOLEAN
+    return word(text) in _BOOLEAN
 
 
 def is_json(text):
     """True where values of the SQL type travel as JSON text."""
-    return _word(text) in _JSON
+    return word(text) in _JSON
 
 
-def _word(text):
+def row_fields(text, what):
+    """[(name, SQL type)] of a declared ROW<name TYPE, ...>; [] for any other type.
+
+    what: whose type it is, for errors.
+    Raises UsageError for one that is not written so.
+    """
+    if not text or word(text) != 'ROW':
+        return []
+    text = text.removesuffix(' NOT NULL').strip()
+    inner = text[3:].strip()
+    if inner[:1] + inner[-1:] not in ('<>', '()'):
+        raise UsageError(f'{what}: {text!r} is not written ROW<name TYPE, ...>')
+    fields = []
+    for field in split_types(inner[1:-1]):
+        name, _, kind = field.strip().partition(' ')
+        name = name.strip('`')
+        if not name or word(kind.strip()) not in _WORDS:
+            raise UsageError(f'{what}: {field.strip()!r} in {text!r} is not a name '
+                             'and an SQL type')
+        fields.append((name, kind.strip()))
+    names = [name for name, _ in fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f'{what}: {text!r} has two fields {name!r}')
+    return fields
+
+
+def split_types(text):
+    """'a INT, b ROW<c INT, d INT>' at its commas that are in no brackets."""
+    parts, depth, start = [], 0, 0
+    for i, c in enumerate(text):
+        depth += (c in '<(') - (c in '>)')
+        if c == ',' and not depth:
+            parts.append(text[start:i])
+            start = i + 1
+    return parts + [text[start:]] if text.strip() else []
+
+
+def word(text):
+    """The first word of an SQL type, in capitals."""
     for i, c in enumerate(text):
         if not (c.isalnum() or c == '_'):
             return text[:i].upper()
@@ -95,28 +136,8 @@ _SQLITE = {
 def sqlite_type(text):
     """The type that a column of an SQL type has in SQLite; '' for one that may
     hold anything."""
-    word = _word(text)
-    return next((name for name, words in _SQLITE.items() if word in words), '')
-
-
-def split_types(text):
-    """'a INT, b ROW<c INT, d INT>' at its commas that are in no brackets."""
-    parts, depth, start = [], 0, 0
-    for i, c in enumerate(text):
-        depth += (c in '<(') - (c in '>)')
-        if c == ',' and depth == 0:
-            parts.append(text[start:i].strip())
-            start = i + 1
-    return parts + [text[start:].strip()]
-
-
-def row_fields(text):
-    """[(name, type)] of a ROW type that has fields, else None."""
-    text = text.removesuffix(' NOT NULL').strip()
-    if _word(text) != 'ROW' or text[3:4] not in ('<', '(') or len(text) < 6:
-        return None
-    fields = [part.partition(' ') for part in split_types(text[4:-1])]
-    return [(name, kind.strip()) for name, _, kind in fields]
+    first = word(text)
+    return next((name for name, words in _SQLITE.items() if first in words), '')
 
 
 def _plain(text, doc):

@@ -4,11 +4,13 @@ import sys
 from types import FunctionType
 
 from ._native import python_of
+from ._signature import is_coroutine
 from ._types import type_text
 
 _TIMEOUT_MAX = 2**31 - 1  # as python_timeout's
 _MODES = {None: 0, 'any': 0, 'process': 1, 'thread': 2}
-_BATCHES = ('numpy', 'pandas', 'arrow', 'list')
+_FUNC_TYPES = ('general', 'list', 'numpy', 'pandas', 'arrow')
+_AWAITING_MAX = 10000  # calls of an async function at once, and retries
 _MARK = '__pyudf__'            # attribute of what was decorated: a Spec
 _LIST = '__pyudf_functions__'  # global of a module: what was decorated in it
 
@@ -44,6 +46,15 @@ class ScalarFunction(Evaluated):
         raise NotImplementedError(f'{type(self).__name__}.eval')
 
 
+class AsyncScalarFunction(ScalarFunction):
+    """A function with state whose `eval` is an `async def`: python_map() awaits
+    several rows at once."""
+
+    async def eval(self, *args):
+        """Called for every row. The result is the function's value."""
+        raise NotImplementedError(f'{type(self).__name__}.eval')
+
+
 class Spec:
     """What a declaration said of a function."""
 
@@ -59,6 +70,8 @@ class Spec:
         self.rows = 0
         self.ordered_by = []
         self.native = None  # a Native: what compile has made
+        self.concurrency = 0  # of an async function: 0 for the default
+        self.retries = 0
         self.name = name
         self.input_types = input_types
         self.result_type = result_type
@@ -102,17 +115,25 @@ class UserDefinedFunction:
 
 def udf(f=None, input_types=None, result_type=None, deterministic=False,
         name=None, func_type='general', *, direct_only=True, innocuous=False,
-        null_call=True, mode=None, timeout=0, compile=None):
+        null_call=True, mode=None, timeout=0, compile=None, concurrency=None,
+        retries=None):
     """Declares a scalar function for SQL.
 
     Used as `@udf`, as `@udf(result_type='BIGINT', ...)` or as `udf(f, ...)`.
 
     f: a callable, an instance of a subclass of ScalarFunction, or such a class.
+        An `async def` is run to its end; python_map() awaits several rows at once.
     input_types: the arguments' SQL types, one or a list; annotations say more.
-    result_type: the SQL type of the result: a DataType or its text. For humans.
+    result_type: the SQL type of the result: a DataType or its text. For humans,
+        but that DataTypes.ROW() of a batch function says that it returns several
+        columns.
     deterministic: True lets SQLite fold calls and use the function in indexes.
     name: the name in SQL; else that of the variable it is bound to.
-    func_type: 'general': called once for every row.
+    func_type: 'general': called once for every row. Else it is a batch function:
+        called with a column for each argument, it returns as many values. 'list':
+        columns are lists; 'numpy': arrays, masked ones where there is a NULL;
+        'pandas': Series; 'arrow': arrays of pyarrow, else of nanoarrow, else
+        polars' Series.
     direct_only: False lets triggers, views and the schema call it.
     innocuous: True says that it cannot do harm, whoever calls it; needs
         direct_only=False to matter.
@@ -123,27 +144,43 @@ def udf(f=None, input_types=None, result_type=None, deterministic=False,
     compile: 'numba' has numba make compiled code of a function of numbers, which
         is called without Python; its types are input_types and result_type, or
         the annotations. NULL in, NULL out, without a call.
+    concurrency: of an async function: rows that python_map() awaits at once, 1 to
+        10000; 10 unless told.
+    retries: of an async function: how often python_map() calls it again for a row
+        for which it raised.
 
     Returns something that is called as f was: f itself, a copy of it, or a
     UserDefinedFunction.
     Raises TypeError or ValueError for an argument that is none of these.
     """
     scope = sys._getframe(1).f_globals
-    if func_type in _BATCHES:
-        raise ValueError(f'udf: func_type={func_type!r} is not in this version '
-                         "of pyudf; 'general' is")
-    if func_type != 'general':
-        raise ValueError(f"udf: func_type must be 'general', not {func_type!r}")
     if compile not in (None, 'numba'):
         raise ValueError(f"udf: compile must be 'numba' or None, not {compile!r}")
+    if func_type not in _FUNC_TYPES:
+        raise ValueError('udf: func_type must be one of '
+                         f'{", ".join(map(repr, _FUNC_TYPES))}, not {func_type!r}')
     spec = declared('udf', scope, name=name, input_types=input_types,
                     result_type=result_type, deterministic=deterministic,
                     direct_only=direct_only, innocuous=innocuous,
                     null_call=null_call, mode=mode, timeout=timeout)
+    spec.func_type = func_type
+    spec.concurrency = _awaiting('concurrency', concurrency, 1)
+    spec.retries = _awaiting('retries', retries, 0)
     if f is None:
         return lambda function: _mark_scalar(function, spec, scope, False,
                                              compile)
     return _mark_scalar(f, spec, scope, True, compile)
+
+
+def _awaiting(key, value, least):
+    """0 where nothing is said."""
+    if value is None:
+        return 0
+    if (isinstance(value, bool) or not isinstance(value, int)
+            or not least <= value <= _AWAITING_MAX):
+        raise ValueError(f'udf: {key} must be an int from {least} to '
+                         f'{_AWAITING_MAX}, not {value!r}')
+    return value
 
 
 def declared(decorator, scope, *, name, input_types, result_type, mode, timeout,
@@ -201,7 +238,23 @@ def _mark_scalar(function, spec, scope, copy, compile):
         from ._compile import compiled
         given, spec = spec, Spec.__new__(Spec)  # it may declare more than one
         vars(spec).update(vars(given), native=compiled(function, given))
+    _check_awaits(function, spec)
     return mark(function, spec, scope, copy)
+
+
+def _check_awaits(function, spec):
+    """What is said of async functions is said of one."""
+    if is_coroutine(target(function)):
+        if spec.func_type != 'general':
+            raise ValueError(f'udf: func_type={spec.func_type!r} is not for async '
+                             'functions, which are called once for every row')
+    elif isinstance(function, AsyncScalarFunction):
+        raise TypeError(f'udf: eval() of {type(function).__name__}, an '
+                        'AsyncScalarFunction, is not an async def')
+    else:
+        for key in 'concurrency', 'retries':
+            if getattr(spec, key):
+                raise ValueError(f'udf: {key} is for async functions')
 
 
 def mark(function, spec, scope, copy):

@@ -90,6 +90,8 @@ static void flags_text(uint32_t flags, char text[120]) {
                {FUNCTION_NULL_CALL, "null_call"},
                {FUNCTION_INVERSE, "inverse"},
                {FUNCTION_PARALLEL, "parallel"},
+               {FUNCTION_BATCH, "batch"},
+               {FUNCTION_ASYNC, "async"},
                {FUNCTION_NATIVE, "native"}};
   *text = 0;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
