@@ -16,13 +16,19 @@ examples() {
 	sed -n 's/^--   \([A-Z].*;\)/\1/p' "$1" | sed 's/; *--> \(.*\)$/;	\1/'
 }
 
+# NumPy is in the build's venv, where ./bootstrap check has put it.
+venv=$PYUDF_BUILD/venv/bin/python
+needs_numpy() { grep -q 'Needs NumPy' "$1"; }
+
 # run MODE RECIPE: what its examples print, each after a line "@ number"
 run() {
+	python=$PYUDF_PYTHON
+	needs_numpy "$2" && python=$venv
 	{
 		echo ".load $PYUDF_BUILD/pyudf"
 		cat "$2"
 		examples "$2" | awk -F '\t' '{ print ".print @ " NR; print $1 }'
-	} | PYUDF_EXECUTION_MODE=$1 "$SQLITE3" -batch -init /dev/null :memory: 2>&1
+	} | PYUDF_PYTHON=$python PYUDF_EXECUTION_MODE=$1 "$SQLITE3" -batch -init /dev/null :memory: 2>&1
 }
 
 # got NUMBER: what came of that example; 0: of the recipe itself
@@ -37,6 +43,9 @@ for recipe in "$PYUDF_SOURCE"/sql/*.sql; do
 	because=$why
 	if [ -z "$because" ] && [ "$name" = local_time.sql ]; then
 		"$PYUDF_PYTHON" -c 'import zoneinfo; zoneinfo.ZoneInfo("Europe/Berlin")' 2>/dev/null || because="no time zones"
+	fi
+	if [ -z "$because" ] && needs_numpy "$recipe"; then
+		"$venv" -c 'import numpy' 2>/dev/null || because="no NumPy in $venv: ./bootstrap check installs it"
 	fi
 	for mode in process thread; do
 		if [ -n "$because" ]; then

@@ -3,9 +3,12 @@
 ** HOW IT WORKS. A set of rows is made in the register of an AggFinal. EXPLAIN
 ** says which registers it can get to from there by copying, whatever the order,
 ** and a program loses it that makes a record of one of them, or a copy of it
-** without subtype, which is what a row of a subquery is (3.40), or a branch by
-** whether it is NULL, as coalesce() is. Registers serve again for something else,
-** and those of triggers have the same numbers: 1 is the answer in doubt.
+** without subtype, which is what a row of a subquery is (3.40, not 3.38), or a
+** branch by whether it is NULL, as coalesce() is. 3.54 (not 3.51) takes the
+** subtype of what a scalar subquery gives where a function in its expression, or
+** in an argument of that, may set one: ours may. Registers serve again for
+** something else, and those of triggers have the same numbers: 1 is the answer in
+** doubt.
 */
 #include "lost.h"
 
@@ -36,9 +39,9 @@ static const struct {
   const char *name;
   enum kind kind;
 } known[] = {
-    {"AggFinal", MAKES},    {"Copy", COPIES},   {"SCopy", COPIES},
-    {"Move", COPIES},       {"IsNull", STORES}, {"NotNull", STORES},
-    {"MakeRecord", STORES},
+    {"AggFinal", MAKES},    {"Copy", COPIES},       {"SCopy", COPIES},
+    {"Move", COPIES},       {"IsNull", STORES},     {"NotNull", STORES},
+    {"MakeRecord", STORES}, {"ClrSubtype", STORES},
 };
 
 /* How many registers it is about. */

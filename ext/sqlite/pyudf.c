@@ -52,6 +52,8 @@ static int register_all(struct session *session) {
         NULL, session_unref);
   }
   if (rc == SQLITE_OK) {
+    /* It runs no code, so that a schema may have it. Not a word of its subtype:
+    ** SQLite 3.54 would take it away (lost.c). */
     session_ref(session);
     rc = sqlite3_create_function_v2(
         session->db, "python_rows", -1, SQLITE_UTF8 | SQLITE_INNOCUOUS, session,

@@ -3,6 +3,9 @@
 
 #include "collect.h"
 
+/* SQLite that takes the subtype of scalar subqueries: lost.c. */
+enum { TAKES_SUBTYPES = 3052000 };
+
 enum { SUBTYPE_JSON = 74 }; /* 'J', as SQLite's own JSON functions set it */
 
 int sqlvalue_arguments(struct session *session, int argc, sqlite3_value **argv,
@@ -34,8 +37,12 @@ int sqlvalue_rows(struct session *session, int argc, sqlite3_value **argv,
                  "argument %d is NULL, and may have been rows of python_rows, "
                  "which do not outlive a subquery that is stored or sorted: "
                  "put (SELECT python_rows(...) FROM ...) into the argument "
-                 "itself",
-                 null);
+                 "itself%s",
+                 null,
+                 sqlite3_libversion_number() < TAKES_SUBTYPES
+                     ? ""
+                     : ", and functions called in it into subqueries of their "
+                       "own: python_rows((SELECT f(x)), ...)");
 }
 
 int sqlvalue_result(sqlite3_context *ctx, const struct value *value,
