@@ -15,7 +15,7 @@ static PyObject *session_class; /* pyudf._session.Session */
 
 /* A row of what Session.define() returns: the fields of struct function_spec,
 ** then these. */
-enum {
+enum row {
   ROW_FUNCTION = MANIFEST_FIELDS,
   ROW_CODES,
   ROW_AGGREGATE,

@@ -143,8 +143,6 @@ class _Batch:
             del running[i]
 
     def _fail(self, i, exc):
-        if i >= self.limit:
-            return
         self.limit = i
         self.failure = exc
         for row, task in self.running.items():
@@ -177,16 +175,24 @@ def run_one(runner, coroutine):
     """Runs a coroutine to its end, and returns its value."""
     import asyncio
     tasks = []
+    later = runner.get_loop().call_later
+
+    def beat():
+        nonlocal next_beat
+        next_beat = later(_BEAT, beat)
 
     async def main():
         tasks.append(asyncio.current_task())
         return await coroutine
 
+    next_beat = later(_BEAT, beat)
     try:
         return runner.run(main())
     except BaseException:
         settle(runner.get_loop(), tasks)
         raise
+    finally:
+        next_beat.cancel()
 
 
 def settle(loop, tasks):

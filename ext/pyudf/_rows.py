@@ -20,7 +20,7 @@ _KINDS = {'scalar': 0, 'aggregate': 1, 'table': 3}  # enum function_kind
 _DETERMINISTIC, _DIRECT_ONLY, _INNOCUOUS, _NULL_CALL, _INVERSE = 1, 2, 4, 8, 16
 _PARALLEL, _BATCH, _ASYNC, _NATIVE = 32, 64, 128, 256
 
-NAME, MIN, MAX, FUNCTION = 0, 5, 6, 15  # define.c has ROW_FUNCTION
+NAME, MIN, MAX, FUNCTION, BATCH = 0, 5, 6, 15, 20  # define.c has enum row
 _NAME_MAX = 255  # bytes; SQLite's limit
 
 

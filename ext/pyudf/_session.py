@@ -11,7 +11,7 @@ from collections import ChainMap
 from . import _discover, _load
 from ._async import Awaits, run_one
 from ._errors import UsageError
-from ._rows import FUNCTION, check_text, expected, row_of, without_shadowed
+from ._rows import BATCH, FUNCTION, check_text, expected, row_of, without_shadowed
 from ._signature import is_async_generator, is_coroutine
 from ._udaf import AggregateFunction
 from ._table import taking_rows
@@ -138,8 +138,8 @@ class Session:
         if old is not None:
             self._take_away(number, old)
         rows = [row[:FUNCTION] + (self._runnable(row[FUNCTION]),)
-                + row[FUNCTION + 1:-1] + (self._mapped(row[-1]),)
-                for row in rows]
+                + row[FUNCTION + 1:BATCH] + (self._mapped(row[BATCH]),)
+                + row[BATCH + 1:] for row in rows]
         definition.functions = {row[0]: row[FUNCTION] for row in rows}
         for name, function in definition.functions.items():
             self._named.setdefault(name, {})[number] = function

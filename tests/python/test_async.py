@@ -3,6 +3,7 @@
 is left in the loop."""
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -229,22 +230,41 @@ class Async(BatchTest):
         self.assertEqual(self.state(), [0, 1, [20], 0])
         self.assertEqual(self.host.call(number, 0, index=1), 0)
 
-    def test_exception_set_from_another_thread(self):
+    def interrupted_from_a_thread(self, function, *args, **more):
         """As thread mode interrupts: a loop that sleeps must look up."""
         import ctypes
-        thread = threading.get_ident()
+        thread, late = threading.get_ident(), []
 
         def interrupt():
             time.sleep(.1)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+
+        def wake():
+            late.append(1)
+            os.kill(os.getpid(), signal.SIGALRM)
+        old = signal.signal(signal.SIGALRM, lambda *args: None)
+        self.addCleanup(signal.signal, signal.SIGALRM, old)
+        watchdog = threading.Timer(20, wake)
+        watchdog.start()
         other = threading.Thread(target=interrupt)
         other.start()
-        failed = self.fails('KeyboardInterrupt', self.async_map,
-                            '    await pause(20 * x)\n    return x', [(0,), (1,)])
+        failed = self.fails('KeyboardInterrupt', function, *args, **more)
+        watchdog.cancel()
         other.join()
-        self.assertEqual((failed.done, failed.rows), (1, [0]))
+        self.assertEqual(late, [])
         self.assertEqual(self.state()[3], 0)
+        return failed
+
+    def test_interrupt_from_a_thread(self):
+        failed = self.interrupted_from_a_thread(
+            self.async_map, '    await pause(1000 * x)\n    return x', [(0,), (1,)])
+        self.assertEqual((failed.done, failed.rows), (1, [0]))
+
+    def test_interrupt_of_a_call_from_a_thread(self):
+        self.async_map('    await pause(x)\n    return x', [(0,)])
+        self.interrupted_from_a_thread(self.host.call, self.number, 1000, index=1)
+        self.assertEqual(self.host.call(self.number, 0, index=1), 0)
 
     def test_inside_a_running_loop(self):
         """Prevents that a host with a loop of its own cannot call async functions."""

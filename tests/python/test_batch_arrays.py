@@ -136,6 +136,10 @@ class Numpy(Arrays, AllTypes):
     def test_broken_text(self):
         self.identity(BROKEN)
         self.identity(BROKEN + [(Text(b'\xff\0'),)])
+        for (text,) in BROKEN + TEXTS[:3] + [(Text(b'\xe0\x9f\xbf\xf0\x8f\xbf\xbf\xed'),)]:
+            data = text if isinstance(text, bytes) else text.encode()
+            self.assertEqual(self.told([(text,)], 'ascii(x[0].item() if hasattr(x[0], "item") else x[0])'),
+                             ascii(data.decode('utf-8', 'surrogateescape')))
 
     def test_reals_with_null(self):
         self.identity([(0.5,), (None,)])
