@@ -212,9 +212,9 @@ static int may_retry(const struct deal *deal, struct job *job) {
 /* The row after those that are ready failed: for a batch function all did. */
 static void fail(struct deal *deal, struct job *job) {
   uint32_t rows = has_flag(deal, FUNCTION_BATCH) ? job->rows - job->ready : 1;
-  deal_log(deal, &job->map.err);
   if (job->map.err.code == ERR_PYTHON &&
       deal->session->settings.on_error_null) {
+    deal_log(deal, &job->map.err);
     err_clear(&job->map.err);
     for (uint32_t i = 0; i < rows; i++) {
       if (job_add_nulls(job)) err_nomem(&job->map.err);

@@ -224,6 +224,7 @@ static int tell(struct mapping *mapping, const struct job *job, uint32_t at,
 static int tell_failed(struct mapping *mapping, struct job *job,
                        struct err *err) {
   enum err_code code = job->map.err.code;
+  deal_log(&mapping->deal, &job->map.err);
   int all = mapping->function->spec.flags & FUNCTION_BATCH ||
             code == ERR_CRASH || code == ERR_OOM;
   return tell(mapping, job, job->ready, all ? job->rows - job->ready : 1,

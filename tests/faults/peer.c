@@ -53,6 +53,8 @@ struct peer_case {
 #define ASK_GROUP "SELECT g(i)" OF(3)
 #define ASK_ROWS "SELECT g(i)" OF(30000)
 #define ASK_WINDOW "SELECT g(i) OVER (ROWS 1 PRECEDING)" OF(30)
+#define ASK_MAP \
+  "SELECT sum(value) FROM python_map('f', 'SELECT i, i" OF(100) "')"
 #define ASK_DROP "SELECT python_drop('f')"
 
 /* 8 times 30064 bytes with their heads, and the rest of 262144. */
@@ -68,6 +70,7 @@ struct peer_case {
 #define LEFT_BEFORE "worker [0-9]+ exited with status 3 before the call$"
 #define UNREADABLE BROKE "a reply that cannot be read$"
 #define COUNT BROKE "a count out of range$"
+#define BATCH " at keys 1 to 32$"
 #define STARTER "the process that starts workers "
 
 static const struct peer_case cases[] = {
@@ -224,7 +227,10 @@ static void run_case(const struct peer_case *c, struct resources before) {
   wrong = NULL;
   snprintf(done, sizeof done, "%s/done", folder);
   unlink(done);
-  if (strstr(c->sql, " f(") || strstr(c->sql, "drop")) ask(db, ASK_DEFINE);
+  if (strstr(c->sql, " f(") || strstr(c->sql, "drop") ||
+      strstr(c->sql, "python_map")) {
+    ask(db, ASK_DEFINE);
+  }
   if (strstr(c->sql, " g(")) ask(db, ASK_DEFINE_GROUP);
   setenv("PEER_CASE", c->play, 1);
   set("python_executable", wrapper);
@@ -307,6 +313,7 @@ int main(int argc, char **argv) {
       "SELECT python_define('n = 0\ndef tick():\n  global n\n  n += 1\n  "
       "return n')");
   ask(db, "SELECT python_eval('1')");
+  set("python_workers", "1"); /* a map's others would be left over */
   struct resources before = resources();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     if (argc > 1 && !strstr(cases[i].play, argv[1])) continue;

@@ -25,9 +25,10 @@ POINT, KIND, WHAT = os.environ['PEER_CASE'].split()
 READY, FORK, FORKED, KILL, RETIRE, ALARM = range(1, 7)
 CALL, EVAL, DEFINE, FORGET, VERSION, QUIT, OPEN, STEP, INVERSE, VALUE, FINAL, CHECK, FREE = range(1, 14)
 RESULT, ERROR = 16, 17
+MAP, MAPPED = 32, 33
 KINDS = {CALL: 'call', EVAL: 'eval', DEFINE: 'define', FORGET: 'forget',
          VERSION: 'version', QUIT: 'quit', OPEN: 'open', STEP: 'step', INVERSE: 'inverse',
-         VALUE: 'value', FINAL: 'final', CHECK: 'check', FREE: 'free'}
+         VALUE: 'value', FINAL: 'final', CHECK: 'check', FREE: 'free', MAP: 'map'}
 NULL, INTEGER, REAL, TEXT, BLOB, ROWS = range(6)
 JSON, STREAMED = 1, 2
 
@@ -122,6 +123,13 @@ def error(seq, code=1, line=3, kind=b'E', text=b't', file=b'f', trace=b'tb'):
         x if isinstance(x, bytearray) else value(INTEGER, x)
         if isinstance(x, int) else value(TEXT, x)
         for x in (code, line, kind, text, file, trace)))
+
+
+def mapped(seq, done, data, failed=0, *why, kind=BLOB, **more):
+    """A WIRE_MAPPED: rows done, their values as a batch has them."""
+    body = (value(INTEGER, done) + value(INTEGER, 1000)
+            + value(kind, data, **more) + b''.join(why))
+    return head(MAPPED, seq, len(body), failed) + body
 
 
 def row(label=b'f', kind=0, flags=10, mode=0, timeout=0, least=0, most=-1):
@@ -243,6 +251,8 @@ class Worker:
             return message(RESULT, seq, value(TEXT, b'Peer 1.0'))
         if kind == EVAL:
             return message(RESULT, seq, value(TEXT, b'evaluated'))
+        if kind == MAP:  # of one column: as they came
+            return mapped(seq, values[1][2], values[5][3])
         kind, _, payload, data = values[0] if values else [NULL, 0, 0, None]
         if data is not None:
             return message(RESULT, seq, value(INTEGER, len(data)))
@@ -596,6 +606,31 @@ REPLIES = {
     'error_tails': lambda q: error(q, text=b'\x80' * 20000,
                                    trace=b'\x80' * 40000),
     'error_line': lambda q: error(q, line=1 << 40),
+    # Batches: the first has 32 rows.
+    'map_few': lambda q: mapped(q, 32, value(INTEGER, 1) * 31),
+    'map_many': lambda q: mapped(q, 32, value(INTEGER, 1) * 33),
+    'map_odd': lambda q: mapped(q, 32, value(INTEGER, 1) * 32 + bytes(8)),
+    'map_33': lambda q: mapped(q, 33, value(INTEGER, 1) * 33),
+    'map_0': lambda q: mapped(q, 0, b''),
+    'map_neg': lambda q: mapped(q, -1, b''),
+    'map_32': lambda q: mapped(q, 1 << 32, b''),
+    'map_streamed': lambda q: mapped(
+        q, 32, value(INTEGER, 1) * 31 + value(TEXT, 1 << 20, STREAMED, b'')),
+    'map_beyond': lambda q: mapped(
+        q, 32, value(INTEGER, 1) * 31 + value(TEXT, 1000, data=b'')),
+    'map_type': lambda q: mapped(q, 32, value(7, 1) * 32),
+    'map_text': lambda q: mapped(q, 32, value(INTEGER, 1) * 32, kind=TEXT),
+    'map_integer': lambda q: mapped(q, 32, 5, kind=INTEGER),
+    'map_stream_40': lambda q: head(MAPPED, q, 48) + value(INTEGER, 32) + value(
+        INTEGER, 1) + value(BLOB, 1 << 40, STREAMED, b'') + FOREVER,
+    'map_failed_all': lambda q: mapped(
+        q, 32, value(INTEGER, 1) * 32, 1, error(q)[24:]),
+    'map_failed_nothing': lambda q: mapped(q, 5, value(INTEGER, 1) * 5, 1),
+    'map_error_for_none': lambda q: mapped(
+        q, 32, value(INTEGER, 1) * 32, 0, error(q)[24:]),
+    'map_failed': lambda q: mapped(
+        q, 5, value(INTEGER, 1) * 5, 1, error(q)[24:]),
+    'map_part': lambda q: mapped(q, 5, value(INTEGER, 0) * 5),
 }
 
 
