@@ -12,6 +12,9 @@
 #include "error.h"
 #include "rows.h"
 
+/* A table function's rows for one of the query's. */
+enum { MAP_ROWS_MAX = 64 << 20 };
+
 /* A scalar function, and how its arguments are converted: its definition may be
 ** made anew while it runs. */
 struct scalar {
@@ -139,6 +142,13 @@ static int rows_put(struct runtime_space *space, struct runtime_rows *rows,
     }
     count.integer++;
     if (out->failed) return err_nomem(err);
+    if (out->len - at > MAP_ROWS_MAX) {
+      out->len = at;
+      return err_set(err, ERR_TOOBIG,
+                     "gives more than %d MiB of rows for one row of the query, "
+                     "which python_map collects: call it in FROM",
+                     MAP_ROWS_MAX >> 20);
+    }
     if (options->stopped && options->stopped(options->arg)) {
       return err_set(err, ERR_INTERRUPT, "interrupted");
     }
