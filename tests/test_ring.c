@@ -1,8 +1,9 @@
 /* test_ring.c - how one side of a ring waits: what it learns from its waits
 **
-** Two ends in one process, one thread: what the other side does happens in the
+** Two ends in one process, one thread but for the last test: what the other side does happens in the
 ** look (`check`) that comes before every slice of sleep.
 */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -165,6 +166,64 @@ static void test_wakes_writer(void) {
   free(pair);
 }
 
+static int look_only(void *arg, struct err *err) {
+  (void)err;
+  ((struct pair *)arg)->looks++;
+  return 0;
+}
+
+/* After a while, with the other thread asleep, most likely. */
+static void *write_later(void *arg) {
+  struct pair *pair = arg;
+  const struct timespec while_ms = {.tv_nsec = 60 * 1000000L};
+  nanosleep(&while_ms, NULL);
+  ring_reserve(&pair->out, 8, &pair->wait, NULL);
+  ring_commit(&pair->out, 8);
+  ring_publish(&pair->out, NULL);
+  return NULL;
+}
+
+/* Who waits for several workers must hear each, and look after all meanwhile. */
+static void test_any(void) {
+  enum { COUNT = 5 };
+  struct pair *pairs[COUNT];
+  struct ring *rings[COUNT];
+  const struct ring_wait *waits[COUNT];
+  struct err err = {0};
+  uint32_t which = 0;
+  for (int i = 0; i < COUNT; i++) {
+    pairs[i] = pair_new(0, look_only);
+    rings[i] = &pairs[i]->in;
+    waits[i] = &pairs[i]->wait;
+  }
+  int rc = ring_wait_any(rings, waits, COUNT, 50, &which, &err);
+  int looked = 1;
+  for (int i = 0; i < COUNT; i++) looked &= pairs[i]->looks > 1;
+  ok(rc == 0 && looked, "a wait for nobody ends, and all were looked at");
+  for (int i = COUNT - 1; i >= 0; i--) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, write_later, pairs[i]);
+    rc = ring_wait_any(rings, waits, COUNT, 100 * 1000, &which, &err);
+    pthread_join(thread, NULL);
+    ok(rc == 1 && which == (uint32_t)i, "one of several is heard");
+    ok(ring_wait_any(rings, waits, COUNT, 0, &which, &err) == 1 &&
+           which == (uint32_t)i,
+       "and again, until it is read");
+    ring_peek(rings[i], 8, waits[i], &err);
+    ring_consume(rings[i], 8);
+  }
+  pairs[3]->wait.check = give_up;
+  rc = ring_wait_any(rings, waits, COUNT, 100 * 1000, &which, &err);
+  ok(rc == -1 && which == 3 && err.code == ERR_INTERRUPT,
+     "a look that ends the wait says whose it was");
+  err_clear(&err);
+  write_one(pairs[1], NULL);
+  rc = ring_wait_any(rings, waits, COUNT, 100 * 1000, &which, &err);
+  ok(rc == 1 && which == 1 && !err.code,
+     "what another one wrote comes before it");
+  for (int i = 0; i < COUNT; i++) free(pairs[i]);
+}
+
 int main(void) {
   test_vain();
   test_soon();
@@ -173,5 +232,6 @@ int main(void) {
   test_slices();
   test_full();
   test_wakes_writer();
+  test_any();
   return tap_done();
 }

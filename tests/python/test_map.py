@@ -16,6 +16,10 @@ import unittest
 import tap
 from test_extension import BUILD, HOST
 
+HAS_LIMITS = HOST and not subprocess.run(
+    [HOST, '-c', 'import sqlite3; sqlite3.Connection.setlimit'],
+    stderr=subprocess.DEVNULL).returncode
+
 DRIVER = '''
 import os, re, signal, sqlite3, sys, textwrap, threading, time
 sys.dont_write_bytecode = True
@@ -235,6 +239,50 @@ class Map(unittest.TestCase):
             rows = db.execute(asked, ('same', wide)).fetchone()
             assert rows == (200, 10**9), rows
         ''', 'process')
+
+    # Two at once, in the same workers: each has its own rows.
+    def test_two_maps(self):
+        self.host('''
+            db = connect(MODE)
+            define(db, 'def same(x): return x')
+            one, two = [start(db, 'same', count_to(30000)) for _ in range(2)]
+            ours = [next(one) for _ in range(100)]
+            theirs = [next(two) for _ in range(7000)]
+            ours += [next(one) for _ in range(9000)]
+            one.close()
+            theirs += two.fetchall()
+            assert ours == [(i, i) for i in range(1, 9101)]
+            assert theirs == [(i, i) for i in range(1, 30001)]
+            # What is set meanwhile is for what comes then.
+            one = start(db, 'same', count_to(30000))
+            next(one)
+            db.execute("UPDATE python_settings SET value = '/tmp' WHERE name = 'python_path'")
+            assert len(one.fetchall()) == 29999
+            one = start(db, 'same', count_to(30000))
+            next(one)
+            other = 'thread' if MODE == 'process' else 'process'
+            db.execute("UPDATE python_settings SET value = ? WHERE name = 'python_execution_mode'", (other,))
+            assert len(one.fetchall()) == 29999
+            db.close()
+        ''')
+
+    # A result that SQLite does not take is the error of its row.
+    @unittest.skipUnless(HAS_LIMITS, "this Python's sqlite3 sets no limits")
+    def test_a_result_too_long(self):
+        out = self.host('''
+            db = connect(MODE)
+            define(db, 'def wide(n): return "w" * n')
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100000)
+            query = 'SELECT i, iif(i = 7, 100001, 100000) FROM (%s)' % count_to(20)
+            try:
+                start(db, 'wide', query).fetchall()
+            except sqlite3.Error as exc:
+                print(exc)
+            assert error(db, 'wide', query, ' LIMIT 6') is None
+        ''')
+        self.assertEqual(
+            out, "python function wide: a result of 100001 bytes is over "
+            "SQLite's limit at key 7\n" * 2)
 
     # The crew is the parent's.
     def test_a_fork(self):
