@@ -89,7 +89,23 @@ SELECT iata, name, elevation, middle(elevation) OVER (ORDER BY lat ROWS BETWEEN 
 FROM airport WHERE country = 'NP' ORDER BY lat LIMIT 3;
 
 .print
-.print 6. An exception ends the statement, or gives NULL if you say so. python_errors keeps it.
+.print 6. A generator is a table function; python_map runs a function over the rows of a query, on all processors.
+.print
+SELECT python_define('
+  import re
+  from pyudf import udtf
+
+  @udtf(columns=["word", "place INTEGER"])
+  def words(text):
+      yield from ((word, i) for i, word in enumerate(re.findall(r"\w+", text), 1))
+') AS defined;
+SELECT word, count(*) AS airports, count(DISTINCT country) AS countries FROM airport, words(airport.name)
+WHERE place = 1 GROUP BY word ORDER BY airports DESC, word LIMIT 3;
+SELECT key AS iata, value ->> 'place' AS place FROM python_map('parse_name', 'SELECT iata, name FROM airport')
+WHERE value ->> 'kind' = 'Air Base' ORDER BY key LIMIT 3;
+
+.print
+.print 7. An exception ends the statement, or gives NULL if you say so. python_errors keeps it.
 .print
 SELECT python_define('initials', 'lambda s: "".join(word[0] for word in s.split(" "))') AS defined;
 UPDATE python_settings SET value = 'null' WHERE name = 'python_on_error';
@@ -97,12 +113,12 @@ SELECT iata, name, initials(name) AS initials FROM airport WHERE iata IN ('BFF',
 SELECT function, type, message, file, line FROM python_errors ORDER BY id DESC LIMIT 1;
 
 .print
-.print 7. Define it again, and it is another function from the next call on.
+.print 8. Define it again, and it is another function from the next call on.
 .print
 SELECT python_define('initials', 'lambda s: "".join(word[0] for word in s.split())') AS defined;
 SELECT iata, name, initials(name) AS initials FROM airport WHERE iata IN ('BFF', 'JFK', 'YBP') ORDER BY iata;
 
 .print
-.print 8. What there is, and what it has done.
+.print 9. What there is, and what it has done.
 .print
 SELECT name, arguments, calls, errors FROM python_functions;
