@@ -8,6 +8,7 @@
 #include "arrow.h"
 #include "columns.h"
 #include "error.h"
+#include "pyrows.h"
 #include "results.h"
 
 struct columnar {
@@ -111,6 +112,10 @@ static PyObject *arrow_new(const struct columnar *columnar,
 static PyObject *column_new(const struct columnar *columnar,
                             const struct columns *in, uint32_t i) {
   enum convert_code code = (enum convert_code)columnar->codes[i];
+  const struct value *first = &in->values[i];
+  if (first->type == VALUE_ROWS) { /* of a batch of one */
+    return convert_in(first, CONVERT_DEFAULT);
+  }
   switch (columnar->kind) {
     case COLUMNAR_NUMPY:
       return columns_arrays(in, i, code, 1);
@@ -333,7 +338,14 @@ int columnar_call_objects(struct runtime_space *space,
   int rc = 0;
   memset(held, 0, argc * sizeof *held);
   for (; !rc && count < argc; count++) {
-    rc = convert_out(args[count], &values[count], &held[count]);
+    struct rowset *rowset = pyrows_get(args[count]);
+    if (rowset) {
+      value_set_bytes(&values[count], VALUE_ROWS, 0, rowset,
+                      rowset_len(rowset));
+      held[count].object = args[count];
+    } else {
+      rc = convert_out(args[count], &values[count], &held[count]);
+    }
   }
   if (rc) {
     error_take(space->session, callable->function, err);

@@ -228,6 +228,11 @@ int pyrows_start(void) {
   return rows_type ? 0 : -1;
 }
 
+struct rowset *pyrows_get(PyObject *object) {
+  return Py_TYPE(object) == (PyTypeObject *)rows_type ? rowset_of(object)
+                                                      : NULL;
+}
+
 int pyrows_add_to(PyObject *module) {
   return pyrows_start() ? -1 : PyModule_AddObjectRef(module, "Rows", rows_type);
 }

@@ -18,4 +18,7 @@ int pyrows_add_to(PyObject *module);
 /* A new object with a reference of its own; NULL with a Python exception set. */
 PyObject *pyrows_new(struct rowset *rowset);
 
+/* The set of rows that an object is, borrowed; NULL where it is none. */
+struct rowset *pyrows_get(PyObject *object);
+
 #endif

@@ -9,6 +9,8 @@ Libraries are imported where a function is declared for them, and nowhere else.
 
 from ._errors import UsageError
 from ._results import take, take_columns
+from ._rowset import rows_as
+from ._runtime import Rows
 from ._signature import ARGS_MAX, declared_types
 from ._types import row_fields, word
 
@@ -61,7 +63,8 @@ def batch_of(name, function, spec, how):
     column = _maker(name, spec.func_type)
     declared = [_declared(t) for t in declared_types(function, spec, ARGS_MAX)]
     labels = tuple(how.parameters.replace('*', '').split('\n'))
-    run = _runner(function, [column(kind) for kind in declared], names)
+    run = _runner(function, [_or_rows(column(kind), spec.func_type)
+                             for kind in declared], names)
     found.form = (FUNC_TYPES.index(spec.func_type), how.codes, bytes(declared),
                   run, labels, names)
     how.codes = bytes(len(how.codes))
@@ -72,6 +75,15 @@ def _declared(kind):
     if isinstance(kind, str):
         return _OF_WORD.get(word(kind), _UNKNOWN)
     return _OF_CLASS.get(kind, _UNKNOWN) if isinstance(kind, type) else _UNKNOWN
+
+
+def _or_rows(make, func_type):
+    """The same for an argument that may be a set of rows."""
+    def make_any(column):
+        if type(column) is Rows:
+            return rows_as(column, func_type)
+        return make(column)
+    return make_any
 
 
 def _runner(function, makers, names):
