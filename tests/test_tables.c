@@ -163,15 +163,19 @@ static void functions_are_defined_again_meanwhile(void) {
   sqlite3_reset(running);
   next_is(running, "3");
   sqlite3_finalize(running);
-  /* In the midst of a statement it cannot. */
+  /* In the midst of a statement it cannot. SQLite from 3.51 on goes on with the
+  ** cursor that it has. */
   running = prepare(
       db, "SELECT (SELECT value FROM span(column1)) FROM (VALUES (1), (2))");
   next_is(running, "1");
   is(db, "SELECT python_define('span', 'def span(n, m=1):\n    yield m')",
      "span");
-  next_is(running,
-          "python function span: its columns or parameters have changed: "
-          "prepare the statement again");
+  const char *second = step(running);
+  ok(!strcmp(second, "2") ||
+         !strcmp(second,
+                 "python function span: its columns or parameters have "
+                 "changed: prepare the statement again"),
+     "%s: the shape changes meanwhile: %s", mode, second);
   sqlite3_finalize(running);
   is(db,
      "SELECT python_define('span', '__import__(\"pyudf\").udtf(lambda n: [(n, "

@@ -15,7 +15,8 @@ int foreign_has(struct session *session, const char *name, int nargs);
 /* Looks at all functions that the connection has, and sets slot.beside. */
 void foreign_mark(struct session *session);
 
-/* 1 where the connection has a virtual table's module of that name. */
-int foreign_has_module(struct session *session, const char *name);
+/* 1 where there is a table, a view or a virtual table's module of that name, before
+** there is one of ours. */
+int foreign_has_table(struct session *session, const char *name);
 
 #endif

@@ -94,9 +94,9 @@ static struct slot *get_table(struct plan *plan, const char *name,
     slot = slots_find(&plan->session->registry.slots, name, SLOT_TABLE);
   }
   if (slot) return slot;
-  if (foreign_has_module(plan->session, name)) {
+  if (foreign_has_table(plan->session, name)) {
     err_set(err, ERR_USAGE,
-            "%s is a table function of SQLite's own or of the host's: give it "
+            "%s is a table, a view or a table function already: give it "
             "another name (in python_import: '%s as my_%s')",
             name, name, name);
     return NULL;
