@@ -265,12 +265,71 @@ static void a_worker_dies(void) {
   close_db(db);
 }
 
+/* All lines of a query's plan, one behind the other. */
+static const char *plan_of(sqlite3 *db, const char *sql, char text[ASKED]) {
+  char explain[1024];
+  snprintf(explain, sizeof explain, "EXPLAIN QUERY PLAN %s", sql);
+  sqlite3_stmt *statement = prepare(db, explain);
+  size_t len = 0;
+  *text = 0;
+  while (sqlite3_step(statement) == SQLITE_ROW) {
+    len += (size_t)snprintf(text + len, ASKED - len, "%s; ",
+                            (const char *)sqlite3_column_text(statement, 3));
+  }
+  sqlite3_finalize(statement);
+  return text;
+}
+
+static void plan_is(sqlite3 *db, const char *sql, const char *first,
+                    const char *then, int sorts) {
+  char plan[ASKED];
+  plan_of(db, sql, plan);
+  const char *a = strstr(plan, first), *b = then ? strstr(plan, then) : NULL;
+  ok(a && (!then || (b && a < b)) &&
+         sorts == (strstr(plan, "USE TEMP B-TREE FOR ORDER BY") != NULL),
+     "%s: %s: %s", mode, sql, plan);
+}
+
+/* What a function says of its rows is what SQLite plans by. */
+static void what_is_declared_reaches_the_planner(void) {
+  sqlite3 *db = open_db();
+  contains(db,
+           "SELECT python_define('\n"
+           "from pyudf import udtf\n"
+           "@udtf(columns=[\"a\", \"b\"], ordered_by=[\"a\", \"b DESC\"])\n"
+           "def ordered(): return [(1, 2), (1, 1), (2, 5)]\n"
+           "@udtf(rows=3)\n"
+           "def few(): return [1, 2, 3]\n"
+           "@udtf(rows=5000000)\n"
+           "def many(): return range(1000)\n"
+           "')",
+           "ordered");
+  plan_is(db, "SELECT * FROM ordered() ORDER BY a, b DESC", "SCAN", NULL, 0);
+  plan_is(db, "SELECT * FROM ordered() ORDER BY a", "SCAN", NULL, 0);
+  plan_is(db, "SELECT * FROM ordered() ORDER BY a DESC", "SCAN", NULL, 1);
+  plan_is(db, "SELECT * FROM ordered() ORDER BY a, b", "SCAN", NULL, 1);
+  plan_is(db, "SELECT * FROM ordered() ORDER BY b DESC", "SCAN", NULL, 1);
+  is(db, "SELECT group_concat(b) FROM (SELECT b FROM ordered() ORDER BY a, b)",
+     "1,2,5");
+  /* However it is written, the one with few rows is the outer loop. */
+  plan_is(db, "SELECT * FROM few() f, many() m WHERE f.value = m.value", "f ",
+          "m ", 0);
+  plan_is(db, "SELECT * FROM many() m, few() f WHERE f.value = m.value", "f ",
+          "m ", 0);
+  is(db,
+     "SELECT count(*), sum(f.value) FROM few() f, many() m WHERE f.value = "
+     "m.value",
+     "3");
+  close_db(db);
+}
+
 static void all_of_it(void) {
   whatever_ends_a_statement_ends_its_generators();
   rows_wait_for_other_calls();
   functions_are_defined_again_meanwhile();
   what_nobody_wants_is_not_waited_for();
   interrupts_and_deadlines();
+  what_is_declared_reaches_the_planner();
   if (is_process()) a_worker_dies();
 }
 
