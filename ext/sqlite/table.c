@@ -10,6 +10,10 @@
 ** one that is not usable yet is SQLITE_CONSTRAINT, so that SQLite tries another
 ** order of the join. Which parameters have a value, and which columns are wanted,
 ** goes to xFilter as text.
+**
+** A row's rowid is its number in the call, and above it a hash of the arguments. So
+** the rows of a call have the same whenever it is made again, by which RIGHT and FULL
+** JOIN know them, and those of two calls differ, by which OR of two arguments does.
 */
 #include "table.h"
 
@@ -28,8 +32,6 @@ struct table_vtab {
   sqlite3_vtab base;
   struct slot *slot;
   struct shape shape;
-  uint32_t cursors;    /* that are open */
-  sqlite3_int64 rowid; /* of the last row of any of them */
 };
 
 struct table_cursor {
@@ -200,15 +202,13 @@ static int table_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
   function_ref(function);
   slot_use(slot);
   cursor->function = function;
-  if (!table->cursors++) table->rowid = 0;
   *out = &cursor->base;
   return SQLITE_OK;
 }
 
 static int table_close(sqlite3_vtab_cursor *base) {
   struct table_cursor *cursor = (struct table_cursor *)base;
-  struct table_vtab *table = (struct table_vtab *)base->pVtab;
-  struct slot *slot = table->slot;
+  struct slot *slot = ((struct table_vtab *)base->pVtab)->slot;
   struct session *session = slot->session;
   struct err err = {0};
   session_enter(session);
@@ -219,7 +219,6 @@ static int table_close(sqlite3_vtab_cursor *base) {
   }
   function_unref(cursor->function);
   slot_unuse(slot);
-  table->cursors--;
   free(cursor);
   session_leave(session);
   session_statement_end(session);
@@ -229,14 +228,13 @@ static int table_close(sqlite3_vtab_cursor *base) {
 /* The next row, or the end. */
 static int advance(struct table_cursor *cursor, struct err *err) {
   struct function *function = cursor->function;
-  struct table_vtab *table = (struct table_vtab *)cursor->base.pVtab;
   uint64_t began =
       metrics_row(&function->metrics, function->session->settings.metrics);
   int got = engine_rows_next(cursor->engine, &function->id, cursor->rows,
                              &cursor->row, err);
   metrics_end(&function->metrics, began);
   if (got > 0) {
-    cursor->rowid = ++table->rowid;
+    cursor->rowid++;
     return 0;
   }
   struct err late = {0};
@@ -247,6 +245,24 @@ static int advance(struct table_cursor *cursor, struct err *err) {
     err_take(err, &late);
   }
   return got < 0 || rc ? -1 : 0;
+}
+
+/* 31 bits that depend on the arguments, 0 without any (FNV-1a). */
+static sqlite3_int64 hash_of(const struct value *values, int count) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (int i = 0; i < count; i++) {
+    const struct value *value = &values[i];
+    int bytes = value_is_bytes(value);
+    const uint8_t *data =
+        bytes ? value->data : (const uint8_t *)&value->integer;
+    uint64_t len = bytes                          ? value->len
+                   : value->type == VALUE_INTEGER ? sizeof value->integer
+                   : value->type == VALUE_REAL    ? sizeof value->real
+                                                  : 0;
+    hash = (hash ^ value->type) * 0x100000001b3;
+    for (uint64_t k = 0; k < len; k++) hash = (hash ^ data[k]) * 0x100000001b3;
+  }
+  return count ? (sqlite3_int64)(hash >> 33) : 0;
 }
 
 /* The arguments, and copies of them for whoever asks for a parameter. */
@@ -284,6 +300,7 @@ static int call(struct table_cursor *cursor, int argc, sqlite3_value **argv,
       take_arguments(cursor, argc, argv, values, &nulls, err)) {
     return -1;
   }
+  cursor->rowid = hash_of(values, argc) << 32;
   function->metrics.calls++;
   if (nulls && !(function->spec.flags & FUNCTION_NULL_CALL)) return 0;
   if (session_engine(session, cursor->mode, &cursor->engine, err)) return -1;
