@@ -136,25 +136,26 @@ static int rows_put(struct runtime_space *space, struct runtime_rows *rows,
   struct value count = value_integer(0);
   int got;
   codec_add(out, &count);
-  while ((got = rows_next(space, rows, values, err)) > 0) {
+  while ((got = rows_next(space, rows, values, err)) > 0 && !out->failed) {
     for (uint32_t i = 0; i < rows_columns(rows); i++) {
       codec_add(out, &values[i]);
     }
     count.integer++;
-    if (out->failed) return err_nomem(err);
+    if (out->failed) break;
     if (out->len - at > MAP_ROWS_MAX) {
-      out->len = at;
-      return err_set(err, ERR_TOOBIG,
-                     "gives more than %d MiB of rows for one row of the query, "
-                     "which python_map collects: call it in FROM",
-                     MAP_ROWS_MAX >> 20);
+      got = err_set(err, ERR_TOOBIG,
+                    "gives more than %d MiB of rows for one row of the query, "
+                    "which python_map collects: call it in FROM",
+                    MAP_ROWS_MAX >> 20);
+      break;
     }
     if (options->stopped && options->stopped(options->arg)) {
-      return err_set(err, ERR_INTERRUPT, "interrupted");
+      got = err_set(err, ERR_INTERRUPT, "interrupted");
+      break;
     }
   }
   if (got < 0 || out->failed) {
-    out->len = at;
+    out->len = at; /* rows of a call that did not end are none */
     return got < 0 ? -1 : err_nomem(err);
   }
   codec_put((uint8_t *)out->data + at, &count);

@@ -6,17 +6,32 @@
 
 #include "../base/clock.h"
 
-/* The host wants no more rows of the batch under way. */
+/* The batch under way. Its count is shared between its rows alone: what a row has
+** forked has one of its own, and ends with it. */
+struct under_way {
+  struct server *server;
+  uint32_t done;
+};
+
+static void row_ended(struct under_way *batch, int rc, struct err *err) {
+  server_end_child(rc, err);
+  batch->server->shm.control->rows = batch->done;
+}
+
+/* The host wants no more rows of it. */
 static int stopped(void *arg) {
-  struct server *server = arg;
+  struct under_way *batch = arg;
+  struct server *server = batch->server;
+  row_ended(batch, 0, NULL);
   return shm_stop_get(server->shm.control, server->seq);
 }
 
 /* The fields, and the rows in memory of their own (malloc): the host may send the
 ** next batch while this one runs. NULL and err set without memory. */
-static void *receive(struct server *server, struct codec_reader *reader,
+static void *receive(struct under_way *under_way, struct codec_reader *reader,
                      struct batch *batch, struct batch_options *options,
                      struct err *err) {
+  struct server *server = under_way->server;
   struct value values[WIRE_MAP_FIELDS + 1];
   for (int i = 0; i < WIRE_MAP_FIELDS + 1; i++) {
     if (codec_get(reader, &values[i])) server_give_up();
@@ -31,7 +46,7 @@ static void *receive(struct server *server, struct codec_reader *reader,
                                     .timeout_ms = (uint32_t)values[3].integer,
                                     .retries = (uint32_t)values[4].integer,
                                     .stopped = stopped,
-                                    .arg = server};
+                                    .arg = under_way};
   if (data && rows->len && !(rows->flags & VALUE_STREAMED)) {
     memcpy(data, rows->data, rows->len);
   }
@@ -64,19 +79,19 @@ static void reply(struct server *server, uint64_t seq, uint32_t done,
 
 void maps_serve(struct server *server, const struct wire_head *head,
                 struct codec_reader *reader) {
+  struct under_way under_way = {.server = server};
   struct batch batch;
   struct batch_options options;
   struct err err = {0};
   struct buf out = {0};
-  uint32_t *done = &server->shm.control->rows;
-  void *data = receive(server, reader, &batch, &options, &err);
+  void *data = receive(&under_way, reader, &batch, &options, &err);
   uint64_t began = clock_ns();
-  *done = 0;
+  server->shm.control->rows = 0;
   int rc = data ? server->runtime->map(server->space, head->a, head->b, &batch,
-                                       &options, &out, done, &err)
+                                       &options, &out, &under_way.done, &err)
                 : -1;
   uint64_t took = clock_ns() - began;
-  server_end_child(rc, &err);
+  row_ended(&under_way, rc, &err);
   if (out.len > BATCH_RESULT_MAX || out.failed) {
     uint64_t len = out.len;
     err_clear(&err);
@@ -86,9 +101,9 @@ void maps_serve(struct server *server, const struct wire_head *head,
                        "a batch's results of %llu bytes are too many at once",
                        (unsigned long long)len);
     buf_fini(&out);
-    *done = 0;
+    under_way.done = 0;
   }
-  reply(server, head->seq, *done, took, &out, rc, &err);
+  reply(server, head->seq, under_way.done, took, &out, rc, &err);
   buf_fini(&out);
   free(data);
 }
