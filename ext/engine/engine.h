@@ -100,6 +100,7 @@ struct engine_map {
   int table; /* 1: of a table function: any number of rows for each */
   enum engine_map_state state;
   uint32_t done;
+  int lost; /* 1: it failed as the worker did not end it: of which row is not known */
   struct buf out;   /* the values are appended: see runtime.h */
   uint64_t time_ns; /* that it took */
   struct err err;

@@ -33,6 +33,7 @@ void maps_lost(struct worker *worker, const struct err *why) {
   }
   struct engine_map *first = take(worker, ENGINE_MAP_FAILED);
   first->done = 0;
+  first->lost = 1;
   copy_err(&first->err, why);
   while (worker->maps) take(worker, ENGINE_MAP_BACK);
   err_clear(&unknown);
@@ -53,6 +54,7 @@ void maps_send(struct worker *worker, const struct engine_function *function,
   int others = worker->maps != NULL;
   struct err err = {0};
   map->done = 0;
+  map->lost = 0;
   map->time_ns = 0;
   if (worker_send_map(worker, &head, function->name, values,
                       WIRE_MAP_FIELDS + 1, map->in.rows, timeout_ms, &err)) {

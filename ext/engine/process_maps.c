@@ -38,7 +38,9 @@ void process_map_send(struct engine *engine,
 }
 
 int process_map_has_room(struct engine *engine, uint64_t len) {
-  return maps_has_room(&process_of(engine)->worker, len);
+  struct worker *worker = &process_of(engine)->worker;
+  /* One that is gone has batches that nobody has taken back yet. */
+  return worker_usable(worker) && maps_has_room(worker, len);
 }
 
 void process_map_stop(struct engine *engine, const struct engine_map *map) {

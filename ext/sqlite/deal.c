@@ -62,7 +62,13 @@ void deal_fini(struct deal *deal, int forked) {
   }
   session_leave(deal->session);
   for (uint32_t i = 0; i < deal->size && deal->jobs; i++) {
-    job_fini(&deal->jobs[i]);
+    struct job *job = &deal->jobs[i];
+    /* Nobody wants the rows, but a module's state went with the worker. */
+    if (!forked && job->state == JOB_SENT && job->map.lost &&
+        job->map.err.code != ERR_INTERRUPT) {
+      deal_log(deal, &job->map.err);
+    }
+    job_fini(job);
   }
   free(deal->jobs);
 }

@@ -225,7 +225,7 @@ static int tell_failed(struct mapping *mapping, struct job *job,
                        struct err *err) {
   enum err_code code = job->map.err.code;
   deal_log(&mapping->deal, &job->map.err);
-  int all = mapping->function->spec.flags & FUNCTION_BATCH ||
+  int all = mapping->function->spec.flags & FUNCTION_BATCH || job->map.lost ||
             code == ERR_CRASH || code == ERR_OOM;
   return tell(mapping, job, job->ready, all ? job->rows - job->ready : 1,
               &job->map.err, err);
