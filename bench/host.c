@@ -10,6 +10,7 @@
 **   load <tab> PATH     loads an extension
 **   run <tab> SQL       prepares and runs one statement to its end; the value is
 **                       the first column of its last row
+**   again <tab> COUNT <tab> SQL   the same, COUNT times
 **   pipe <tab> COUNT    sends a byte to another process and back, COUNT times
 **   version             the value is SQLite's version
 **
@@ -146,6 +147,18 @@ static void run(sqlite3 *db, const char *sql, struct reply *reply) {
   if (rc != SQLITE_DONE || rc_end != SQLITE_OK) fail(reply, sqlite3_errmsg(db));
 }
 
+/* The time of all; the argument is "COUNT <tab> SQL". */
+static void again(sqlite3 *db, char *argument, struct reply *reply) {
+  char *sql = strchr(argument, '\t');
+  uint64_t took_ns = 0;
+  for (long count = atol(argument); sql && count > 0 && !reply->failed;
+       count--) {
+    run(db, sql + 1, reply);
+    took_ns += reply->took_ns;
+  }
+  reply->took_ns = took_ns;
+}
+
 /* ---- the pipe ---- */
 
 /* Sends every byte back until the other side closes. */
@@ -215,6 +228,8 @@ int main(void) {
       load(db, argument, &reply);
     } else if (!strcmp(line, "run") && argument) {
       run(db, argument, &reply);
+    } else if (!strcmp(line, "again") && argument) {
+      again(db, argument, &reply);
     } else if (!strcmp(line, "pipe") && argument) {
       pipe_round_trips(atol(argument), &reply);
     } else {

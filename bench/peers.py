@@ -58,12 +58,15 @@ class Peers:
         self.options = options
         self.host = os.path.join(options.build, 'bench', 'host')
         self.extension = os.path.join(options.build, 'pyudf')
-        for file in self.host, self.extension + '.so':
+        self.series = os.path.join(options.build, 'bench', '.libs', 'series')
+        for file in self.host, self.extension + '.so', self.series + '.so':
             if not os.path.exists(file):
                 sys.exit(f'{file} is missing: `make bench` builds it, '
                          '--build says where')
         self.apsw_python = None
         self.apsw_missing = ''
+        self.duckdb_python = None
+        self.duckdb_missing = ''
         self.patience_s = options.patience
         self.rounds = self.rounds_disturbed = 0
 
@@ -72,10 +75,10 @@ class Peers:
     def start_host(self, **how):
         return Peer([self.host], **how)
 
-    def start_pyudf(self, mode, processors=None):
+    def start_pyudf(self, mode, processors=None, python=None):
         """A host that has not loaded the extension yet."""
         env = {'PYUDF_EXECUTION_MODE': mode,
-               'PYUDF_EXECUTABLE': self.options.python}
+               'PYUDF_PYTHON': python or self.options.python}
         return self.start_host(env=env, processors=processors)
 
     def start_cpython(self):
@@ -84,20 +87,30 @@ class Peers:
     def start_apsw(self):
         """None where APSW is not to be had: self.apsw_missing says why."""
         if self.apsw_python is None and not self.apsw_missing:
-            self.install_apsw()
+            self.apsw_python, self.apsw_missing = self.install(
+                'apsw', ['apsw'])
         if self.apsw_missing:
             return None
         return Peer([self.apsw_python, PYTHON_PEER, 'apsw'])
 
-    def install_apsw(self):
-        """The newest APSW, in an environment in the build folder."""
-        folder = os.path.join(self.options.build, 'bench', 'apsw')
+    def find_duckdb(self):
+        """A Python with DuckDB, NumPy and pyarrow. None where they are not to be
+        had: self.duckdb_missing says why."""
+        if self.duckdb_python is None and not self.duckdb_missing:
+            self.duckdb_python, self.duckdb_missing = self.install(
+                'duckdb', ['duckdb', 'numpy', 'pyarrow'])
+        return self.duckdb_python
+
+    def install(self, name, packages):
+        """The newest of these packages, in an environment in the build folder.
+        Returns its Python and '', or None and why there is none."""
+        folder = os.path.join(self.options.build, 'bench', name)
         python = os.path.join(folder, 'bin', 'python3')
         pip = [python, '-m', 'pip', '--disable-pip-version-check', '--retries', '1']
         why = ''
         for command in ([self.options.python, '-m', 'venv', folder],
-                        [*pip, 'install', '--quiet', '--upgrade', 'apsw'],
-                        [python, '-c', 'import apsw']):
+                        [*pip, 'install', '--quiet', '--upgrade', *packages],
+                        [python, '-c', 'import ' + ', '.join(packages)]):
             try:
                 done = subprocess.run(command, stdin=subprocess.DEVNULL,
                                       capture_output=True, text=True)
@@ -107,14 +120,11 @@ class Peers:
             if failed:
                 why = why or (said.strip().splitlines() or ['no reason given'])[-1]
         # One of an earlier run will do.
-        if failed:
-            self.apsw_missing = why
-        else:
-            self.apsw_python = python
+        return (None, why) if failed else (python, '')
 
-    def start_mode(self, mode, processors=None):
+    def start_mode(self, mode, processors=None, python=None):
         """The same with the extension, and sure to be in that mode."""
-        peer = self.start_pyudf(mode, processors)
+        peer = self.start_pyudf(mode, processors, python)
         peer.time('load', self.extension)
         version = peer.value('run', 'SELECT python_version()')
         if f'{mode} mode' not in version:

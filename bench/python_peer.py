@@ -11,12 +11,16 @@ that is loaded,
     aggregate <tab> NAME <tab> CLASS    registers a class of bodies.py as an
                                         aggregate function
     window <tab> NAME <tab> CLASS       the same as a window function
+    table <tab> NAME <tab> COLUMNS      registers a generator of tabular.py as a
+                                        table function (apsw)
+    load <tab> PATH                     loads an extension (apsw)
 """
 
 import sys
 import time
 
 import bodies
+import tabular
 
 
 class Sqlite3:
@@ -52,6 +56,18 @@ class Apsw:
     def window(self, name, cls):
         self.db.create_window_function(name, _with_final(cls), 1)
 
+    def table(self, name, columns):
+        import apsw.ext
+        generator = getattr(tabular, name)
+        generator.columns = columns.split()
+        generator.column_access = apsw.ext.VTColumnAccess.By_Index
+        apsw.ext.make_virtual_module(self.db, name, generator,
+                                     eponymous_only=True)
+
+    def load(self, path):
+        self.db.enable_load_extension(True)
+        self.db.load_extension(path)
+
 
 def _with_final(cls):
     """The class, with APSW's name of finalize()."""
@@ -82,6 +98,8 @@ def main():
             elif request in ('aggregate', 'window'):
                 register = getattr(peer, request)
                 value = register(arguments[0], getattr(bodies, arguments[1]))
+            elif request in ('table', 'load'):
+                value = getattr(peer, request)(*arguments)
             else:
                 value = run(peer, *arguments)
         except peer.error as e:
