@@ -10,6 +10,8 @@
 **   load <tab> PATH     loads an extension
 **   run <tab> SQL       prepares and runs one statement to its end; the value is
 **                       the first column of its last row
+**   read <tab> SQL      the same; the value is the sum of all columns of all rows,
+**                       each read as an integer
 **   again <tab> COUNT <tab> SQL   the same, COUNT times
 **   pipe <tab> COUNT    sends a byte to another process and back, COUNT times
 **   version             the value is SQLite's version
@@ -147,6 +149,24 @@ static void run(sqlite3 *db, const char *sql, struct reply *reply) {
   if (rc != SQLITE_DONE || rc_end != SQLITE_OK) fail(reply, sqlite3_errmsg(db));
 }
 
+static void read_all(sqlite3 *db, const char *sql, struct reply *reply) {
+  sqlite3_stmt *statement = NULL;
+  uint64_t sum = 0;
+  uint64_t began = now_ns();
+  int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+  int columns = sqlite3_column_count(statement);
+  while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    for (int i = 0; i < columns; i++) {
+      sum += (uint64_t)sqlite3_column_int64(statement, i);
+    }
+    rc = SQLITE_OK;
+  }
+  sqlite3_finalize(statement);
+  reply->took_ns = now_ns() - began;
+  snprintf(reply->value, sizeof reply->value, "%lld", (long long)sum);
+  if (rc != SQLITE_DONE) fail(reply, sqlite3_errmsg(db));
+}
+
 /* The time of all; the argument is "COUNT <tab> SQL". */
 static void again(sqlite3 *db, char *argument, struct reply *reply) {
   char *sql = strchr(argument, '\t');
@@ -228,6 +248,8 @@ int main(void) {
       load(db, argument, &reply);
     } else if (!strcmp(line, "run") && argument) {
       run(db, argument, &reply);
+    } else if (!strcmp(line, "read") && argument) {
+      read_all(db, argument, &reply);
     } else if (!strcmp(line, "again") && argument) {
       again(db, argument, &reply);
     } else if (!strcmp(line, "pipe") && argument) {
