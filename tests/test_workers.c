@@ -110,7 +110,15 @@ static void has_no_more(void) {
   is(db[3], "SELECT python_eval('1')", "1");
   ask(db[3], "PRAGMA python_execution_mode=thread");
   is(db[3], "SELECT python_eval('2')", "2");
-  ok(holds_in_child(counts_anew), "a forked child has places of its own");
+  const char *sanitizer = getenv("PYUDF_SANITIZER");
+  if (sanitizer && *sanitizer) {
+    /* Seen with gcc 12: its allocator's lock may be held when it forks. */
+    ok(1,
+       "a forked child has places of its own # SKIP a sanitizer's allocator "
+       "may hang in a forked child");
+  } else {
+    ok(holds_in_child(counts_anew), "a forked child has places of its own");
+  }
   is(db[3], "SELECT count(*) FROM python_workers", "2");
   for (int i = 1; i < 4; i++) close_db(db[i]);
 }

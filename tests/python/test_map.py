@@ -220,6 +220,8 @@ class Map(unittest.TestCase):
         ''', 'process')
 
     # Whatever the number of rows and their size.
+    @unittest.skipIf(os.environ.get('PYUDF_SANITIZER'),
+                     'a sanitizer maps more than the limit')
     def test_memory(self):
         self.host('''
             import resource
