@@ -45,7 +45,7 @@ uint8_t *codec_put(uint8_t *to, const struct value *value) {
   return to + padded;
 }
 
-int codec_get(struct codec_reader *reader, struct value *value) {
+int codec_get_any(struct codec_reader *reader, struct value *value) {
   struct head head;
   size_t left = (size_t)(reader->end - reader->at);
   if (left < sizeof head) return -1;
@@ -98,7 +98,7 @@ int codec_get_argument(struct codec_reader *reader, struct value *value) {
   return 0;
 }
 
-void codec_add(struct buf *buf, const struct value *value) {
+void codec_add_any(struct buf *buf, const struct value *value) {
   void *room = buf_grow(buf, codec_size(value));
   if (room) codec_put(room, value);
 }

@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 #include "buf.h"
+#include "ring.h"
 #include "value.h"
 
 enum { CODEC_HEAD = 16 };
@@ -43,14 +44,40 @@ struct codec_reader {
   const uint8_t *end;
 };
 
+int codec_get_any(struct codec_reader *reader, struct value *value);
+
 /* Reads the next value, whose data then points into the reader's bytes.
-** Returns 0, or -1 where the bytes are not a value. */
-int codec_get(struct codec_reader *reader, struct value *value);
+** Returns 0, or -1 where the bytes are not a value. Numbers are read here, as there
+** are as many of them as rows; what else there is copies its head once more. */
+static inline int codec_get(struct codec_reader *reader, struct value *value) {
+  uint64_t head[2];
+  if ((size_t)(reader->end - reader->at) < CODEC_HEAD) return -1;
+  ring_copy(head, reader->at, sizeof head);
+  uint8_t type = (uint8_t)head[0];
+  if (type != VALUE_INTEGER && type != VALUE_REAL) {
+    return codec_get_any(reader, value);
+  }
+  value_set_integer(value, (int64_t)head[1]);
+  value->type = type;
+  reader->at += CODEC_HEAD;
+  return 0;
+}
 
 /* The same for what a host sends to its worker: VALUE_ROWS too, streamed. */
 int codec_get_argument(struct codec_reader *reader, struct value *value);
 
+void codec_add_any(struct buf *buf, const struct value *value);
+
 /* Appends a value to a buf. */
-void codec_add(struct buf *buf, const struct value *value);
+static inline void codec_add(struct buf *buf, const struct value *value) {
+  if (value->type >= VALUE_TEXT || buf->size - buf->len < CODEC_HEAD ||
+      buf->failed) {
+    codec_add_any(buf, value);
+    return;
+  }
+  uint64_t head[2] = {value->type, (uint64_t)value->integer};
+  memcpy(buf->data + buf->len, head, sizeof head);
+  buf->len += sizeof head;
+}
 
 #endif
