@@ -97,6 +97,12 @@ void stream_fini(struct stream *stream) {
   err_clear(&stream->err);
 }
 
+/* A worker that has more rows gives one at least: who asks gets on. */
+static int is_end(const struct stream *stream, const struct value *reply) {
+  return reply->type == VALUE_INTEGER &&
+         (!reply->integer || stream->credit < stream->asked);
+}
+
 /* The next row of the request under way; STREAM_ASK, STREAM_END or -1 at the end
 ** of them. */
 static int receive(struct stream *stream, struct stream_row *row,
@@ -104,6 +110,11 @@ static int receive(struct stream *stream, struct stream_row *row,
   struct worker *worker = stream->worker;
   struct value reply;
   int got = worker_row(worker, row->values, stream->columns, &reply, err);
+  if (got > 0 && !stream->credit--) {
+    got = worker_broke(worker, "more rows than were asked for", err);
+  } else if (!got && !is_end(stream, &reply)) {
+    got = worker_broke(worker, "a reply that cannot be read", err);
+  }
   if (got > 0) {
     row->in_ring = 1;
     if (!has_streams(stream, row) || !row_save(stream, row, err)) {
@@ -114,7 +125,7 @@ static int receive(struct stream *stream, struct stream_row *row,
   }
   stream->coming = 0;
   if (worker->pid) worker->settle = NULL;
-  stream->more = got == 0 && reply.type == VALUE_INTEGER && reply.integer;
+  stream->more = got == 0 && reply.integer;
   return got < 0 ? -1 : stream->more ? STREAM_ASK : STREAM_END;
 }
 
@@ -153,6 +164,7 @@ int stream_ask(struct stream *stream, struct wire_head *head, const char *name,
                struct err *err) {
   stream->stash.len = stream->stash_at = 0;
   stream->more = 0;
+  stream->asked = stream->credit = head->b;
   if (worker_send(stream->worker, head, name, values, count, timeout_ms, err)) {
     return -1;
   }

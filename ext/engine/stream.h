@@ -25,8 +25,10 @@ struct stream_row {
 struct stream {
   struct worker *worker;
   uint32_t columns;
-  int coming; /* a request's rows are still on their way */
-  int more;   /* the last request has ended, and there are more rows */
+  uint32_t asked;  /* rows of the request under way, at most */
+  uint32_t credit; /* of these it may still give */
+  int coming;      /* a request's rows are still on their way */
+  int more;        /* the last request has ended, and there are more rows */
   struct stream_row row;
   struct buf stash; /* rows that were settled, */
   size_t stash_at;  /* of which so many bytes were read */
