@@ -27,7 +27,8 @@ enum how {
   FINE = 16,     /* no error at all */
   REPEATED = 32, /* until it fails, however */
   FULL = 64,     /* the ring to the worker is full then: no next statement */
-  EITHER = 128   /* an interrupt may find the worker well, and the ring not */
+  EITHER = 128,  /* an interrupt may find the worker well, and the ring not */
+  CLOSED = 256 /* the statement has all its rows: python_errors alone says it */
 };
 
 struct peer_case {
@@ -53,8 +54,20 @@ struct peer_case {
 #define ASK_GROUP "SELECT g(i)" OF(3)
 #define ASK_ROWS "SELECT g(i)" OF(30000)
 #define ASK_WINDOW "SELECT g(i) OVER (ROWS 1 PRECEDING)" OF(30)
+#define ASK_DEFINE_TABLE                           \
+  "SELECT python_define('from pyudf import udtf\n" \
+  "@udtf(result_types=[\"BIGINT\", \"STRING\"])\n" \
+  "def h(n): yield 1, 2')"
+#define ASK_TABLE "SELECT count(*) || ',' || sum(f0) FROM h(300)"
+#define ASK_TABLE_TEXTS "SELECT f0 || ',' || coalesce(f1, 'NULL') FROM h(300)"
+#define ASK_TABLE_SOME "SELECT sum(f0) FROM (SELECT f0 FROM h(1000000) LIMIT 5)"
+/* The rows that still come are put aside at each call. */
+#define ASK_TABLE_CALLS "SELECT sum( f(f0)) FROM h(300)"
 #define ASK_MAP \
   "SELECT sum(value) FROM python_map('f', 'SELECT i, i" OF(100) "')"
+#define ASK_DEFINE_TABLE_MAP \
+  "CREATE VIRTUAL TABLE temp.m USING python_map('h', 'SELECT i, i" OF(32) "')"
+#define ASK_TABLE_MAP "SELECT count(*) || ',' || sum(f0) FROM m"
 #define ASK_DROP "SELECT python_drop('f')"
 
 /* 8 times 30064 bytes with their heads, and the rest of 262144. */
@@ -213,6 +226,12 @@ static void run_statement(const struct peer_case *c) {
       interrupting = 0;
       pthread_join(thread, NULL);
     }
+    if (c->how & CLOSED) {
+      should(!strcmp(got, "15"), "the statement failed", got);
+      got = ask(db,
+                "SELECT 'error ' || message FROM python_errors ORDER BY id "
+                "DESC LIMIT 1");
+    }
   }
   should(matches(got, c->expect), "the text is not as expected", got);
   should(c->how & FINE || strstr(got, "error "), "there was no error", got);
@@ -232,6 +251,10 @@ static void run_case(const struct peer_case *c, struct resources before) {
     ask(db, ASK_DEFINE);
   }
   if (strstr(c->sql, " g(")) ask(db, ASK_DEFINE_GROUP);
+  if (strstr(c->sql, " h(") || !strcmp(c->sql, ASK_TABLE_MAP)) {
+    ask(db, ASK_DEFINE_TABLE);
+  }
+  if (!strcmp(c->sql, ASK_TABLE_MAP)) ask(db, ASK_DEFINE_TABLE_MAP);
   setenv("PEER_CASE", c->play, 1);
   set("python_executable", wrapper);
   if (c->how & TIMEOUT) set("python_timeout", "500");
@@ -256,6 +279,8 @@ static void run_case(const struct peer_case *c, struct resources before) {
   should(!strcmp(got, "42"), "with the real Python", got);
   ask(db, ASK_DROP);
   ask(db, "SELECT python_drop('g')");
+  ask(db, "DROP TABLE IF EXISTS m");
+  ask(db, "SELECT python_drop('h')");
   alarm(0);
   snprintf(count, sizeof count, "%d", ++ticks);
   got = ask(other, "SELECT tick()");

@@ -25,10 +25,12 @@ POINT, KIND, WHAT = os.environ['PEER_CASE'].split()
 READY, FORK, FORKED, KILL, RETIRE, ALARM = range(1, 7)
 CALL, EVAL, DEFINE, FORGET, VERSION, QUIT, OPEN, STEP, INVERSE, VALUE, FINAL, CHECK, FREE = range(1, 14)
 RESULT, ERROR = 16, 17
+ASK_ROWS, NEXT, CLOSE, ROW = 18, 19, 20, 21
 MAP, MAPPED = 32, 33
 KINDS = {CALL: 'call', EVAL: 'eval', DEFINE: 'define', FORGET: 'forget',
          VERSION: 'version', QUIT: 'quit', OPEN: 'open', STEP: 'step', INVERSE: 'inverse',
-         VALUE: 'value', FINAL: 'final', CHECK: 'check', FREE: 'free', MAP: 'map'}
+         VALUE: 'value', FINAL: 'final', CHECK: 'check', FREE: 'free', MAP: 'map',
+         ASK_ROWS: 'ask_rows', NEXT: 'next', CLOSE: 'close'}
 NULL, INTEGER, REAL, TEXT, BLOB, ROWS = range(6)
 JSON, STREAMED = 1, 2
 
@@ -132,6 +134,11 @@ def mapped(seq, done, data, failed=0, *why, kind=BLOB, **more):
     return head(MAPPED, seq, len(body), failed) + body
 
 
+def pair(seq, number):
+    """A WIRE_ROW of two columns."""
+    return message(ROW, seq, value(INTEGER, number), value(TEXT, b'r%d' % number))
+
+
 def row(label=b'f', kind=0, flags=10, mode=0, timeout=0, least=0, most=-1):
     return b''.join([value(TEXT, label),
                      *(value(INTEGER, x)
@@ -149,6 +156,7 @@ class Worker:
         self.shared = Shared(fd, SIZE)
         self.read_to = self.written = self.rows = 0
         self.lies = False  # a CHECK fails
+        self.next = self.last = 0  # of a table function's rows
 
     def read(self, count):
         """That many bytes of the host's, however many they are."""
@@ -213,7 +221,7 @@ class Worker:
         for one in values:
             if one[1] & STREAMED:
                 one[3] = self.read(one[2])
-        self.seq = seq
+        self.seq, self.credit = seq, b
         return kind, seq, values
 
     def serve(self):
@@ -228,7 +236,13 @@ class Worker:
                 if self.rows > 1000:
                     fault('rows', '*', self)
                 continue
+            if kind == ASK_ROWS:  # h(n): so many rows
+                self.next, self.last = 1, values[5][2]
             if fault('reply', KINDS[kind], self, seq):
+                continue
+            if kind in (ASK_ROWS, NEXT):
+                self.send_rows(seq)
+                fault('replied', KINDS[kind], self, seq)
                 continue
             if kind == CHECK and self.lies:
                 self.send(error(seq))
@@ -243,6 +257,16 @@ class Worker:
             self.send(self.answer(kind, seq, values))
             fault('replied', KINDS[kind], self, seq)
 
+    def send_rows(self, seq):
+        end = min(self.next + self.credit, self.last + 1)
+        for number in range(self.next, end):
+            self.put(pair(seq, number))
+            if number == 100:
+                self.publish()
+                fault('row', '*', self, seq)
+        self.next = end
+        self.send(message(RESULT, seq, value(INTEGER, int(end <= self.last))))
+
     @staticmethod
     def answer(kind, seq, values):
         if kind == DEFINE:
@@ -251,6 +275,8 @@ class Worker:
             return message(RESULT, seq, value(TEXT, b'Peer 1.0'))
         if kind == EVAL:
             return message(RESULT, seq, value(TEXT, b'evaluated'))
+        if kind == CLOSE:
+            return message(RESULT, seq, value(NULL, 0))
         if kind == MAP:  # of one column: as they came
             return mapped(seq, values[1][2], values[5][3])
         kind, _, payload, data = values[0] if values else [NULL, 0, 0, None]
@@ -387,7 +413,7 @@ def at(points, what=None):
 
 
 EVERYWHERE = ('started greeted ready serving fork forked worker mapped request '
-              'read reply replied rows stream')
+              'read reply replied rows row stream')
 
 
 @at(EVERYWHERE)
@@ -400,7 +426,7 @@ def left(*_):
     os._exit(3)
 
 
-@at('request read reply rows stream')
+@at('request read reply rows row stream')
 def hangs(*_):
     while True:
         time.sleep(1)
@@ -631,6 +657,58 @@ REPLIES = {
     'map_failed': lambda q: mapped(
         q, 5, value(INTEGER, 1) * 5, 1, error(q)[24:]),
     'map_part': lambda q: mapped(q, 5, value(INTEGER, 0) * 5),
+    'map_never': lambda q: head(MAPPED, q, 48) + value(INTEGER, 32) + value(
+        INTEGER, 1) + value(BLOB, 1 << 20, STREAMED, b'') + FOREVER,
+    'map_most': lambda q: head(MAPPED, q, 48) + value(INTEGER, 32) + value(
+        INTEGER, 1) + value(BLOB, (1 << 30) + 1, STREAMED, b'') + FOREVER,
+    # Of a table function: each key's rows have their number before them.
+    'map_rows': lambda q: mapped(q, 32, (value(INTEGER, 2) + value(INTEGER, 5) * 4) * 32),
+    'map_rows_none': lambda q: mapped(q, 32, value(INTEGER, 0) * 32),
+    'map_rows_neg': lambda q: mapped(q, 32, value(INTEGER, -1) * 32),
+    'map_rows_40': lambda q: mapped(q, 32, value(INTEGER, 1 << 40) + value(INTEGER, 5) * 62),
+    'map_rows_63': lambda q: mapped(q, 32, value(INTEGER, (1 << 63) - 1) + value(INTEGER, 5) * 62),
+    'map_rows_more': lambda q: mapped(q, 32, (value(INTEGER, 2) + value(INTEGER, 5) * 4) * 31
+                                      + value(INTEGER, 3) + value(INTEGER, 5) * 4),
+    'map_rows_fewer': lambda q: mapped(q, 32, (value(INTEGER, 2) + value(INTEGER, 5) * 4) * 31
+                                       + value(INTEGER, 1) + value(INTEGER, 5) * 4),
+    'map_rows_text': lambda q: mapped(q, 32, (value(TEXT, b'2') + value(INTEGER, 5) * 4) * 32),
+    'map_rows_uncounted': lambda q: mapped(q, 32, value(INTEGER, 5) * 64),
+
+    # Rows of two columns.
+    'row_none': lambda q: message(ROW, q),
+    'row_few': lambda q: message(ROW, q, value(INTEGER, 1)),
+    'row_many': lambda q: message(ROW, q, *[value(INTEGER, 1)] * 3),
+    'row_half': lambda q: message(ROW, q, value(INTEGER, 1), value(INTEGER, 1)[:8]),
+    'row_type': lambda q: message(ROW, q, value(INTEGER, 1), value(9, 0)),
+    'row_rows': lambda q: message(ROW, q, value(INTEGER, 1), value(ROWS, 100, STREAMED, b''))
+                + FOREVER,
+    'row_beyond': lambda q: message(ROW, q, value(INTEGER, 1), value(TEXT, 17, data=b'12345678')),
+    'row_seq': lambda q: pair(q - 1, 1),
+    'row_next_seq': lambda q: pair(q + 1, 1),
+    'row_other_types': lambda q: message(ROW, q, value(TEXT, b'a'), value(NULL, 0))
+                       + message(RESULT, q, value(INTEGER, 0)),
+    'row_streams': lambda q: message(ROW, q, value(BLOB, 100, STREAMED, b''),
+                                     value(TEXT, 50, STREAMED, b'')) + b'y' * 150
+                   + pair(q, 1) + message(RESULT, q, value(INTEGER, 0)),
+    'row_never': lambda q: message(ROW, q, value(INTEGER, 1), value(TEXT, 50, STREAMED, b''))
+                 + b'y' * 40,
+    'row_stream_40': lambda q: message(ROW, q, value(INTEGER, 1), value(BLOB, 1 << 40, STREAMED, b''))
+                     + FOREVER,
+    'row_stream_63': lambda q: message(ROW, q, value(INTEGER, 1), value(BLOB, 1 << 63, STREAMED, b''))
+                     + FOREVER,
+    'row_end_text': lambda q: pair(q, 1) + message(RESULT, q, value(TEXT, b'0')),
+    'row_end_long': lambda q: pair(q, 1) + message(RESULT, q, value(TEXT, 1000, STREAMED, b''))
+                    + FOREVER,
+    'row_end_null': lambda q: pair(q, 1) + message(RESULT, q, value(NULL, 0)),
+    'row_end_nothing': lambda q: pair(q, 1) + message(RESULT, q),
+    'row_end_call': lambda q: pair(q, 1) + message(EVAL, q, value(INTEGER, 0)),
+    'row_end_error': lambda q: pair(q, 1) + error(q),
+    'row_end_no_error': lambda q: pair(q, 1) + message(ERROR, q),
+    'row_more': lambda q: message(RESULT, q, value(INTEGER, 1)),
+    'row_no_rows': lambda q: message(RESULT, q, value(INTEGER, 0)),
+    'row_behind_end': lambda q: message(RESULT, q, value(INTEGER, 0)) + pair(q, 1),
+    'row_too_many': lambda q: b''.join(pair(q, i) for i in range(65))
+                    + message(RESULT, q, value(INTEGER, 0)),
 }
 
 
@@ -669,6 +747,17 @@ def right_early(worker):
 @at('reply', 'forgotten')
 def answer_forget(worker, seq):
     worker.send(message(RESULT, seq, value(NULL, 0)))
+
+
+# Rows, and no end of them.
+
+
+@at('reply')
+def row_flood(worker, seq):
+    number = 0
+    while True:
+        number += 1
+        worker.send(pair(seq, number))
 
 
 # Groups: what has no reply, and says at most that one has failed.
@@ -720,6 +809,10 @@ for _name, _make, _count in [
         ('body_none', lambda q: message(RESULT, q, value(TEXT, b'a')), 24),
         ('stream', REPLIES['big_text'], 1500000),
         ('stream_none', REPLIES['big_text'], 40),
+        ('row_head', lambda q: pair(q, 1), 10),
+        ('row_body', lambda q: pair(q, 1), 30),
+        ('row_stream', REPLIES['row_never'], 60),
+        ('map_stream', REPLIES['map_never'], 30000),
         ('error', lambda q: error(q), 60)]:
     at('reply', 'cut_' + _name)(partly(_make, _count))
 
