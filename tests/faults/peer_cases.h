@@ -147,7 +147,7 @@
 {"the worker is killed after it read MAP", "read map killed", ASK_MAP, "worker [0-9]+ was killed by SIGKILL" BATCH, 0},
 {"the worker is killed after its reply to MAP", "replied map killed", ASK_MAP, "worker [0-9]+ was killed by SIGKILL( before the call)? at keys", 0},
 {"the worker exits after it read MAP", "read map left", ASK_MAP, "worker [0-9]+ exited with status 3" BATCH, 0},
-{"a worker that reads no batch, and a timeout", "read map hangs", ASK_MAP, "timed out after 500 ms, and did not end: its worker was killed at key 1$", TIMEOUT},
+{"a worker that reads no batch, and a timeout", "read map hangs", ASK_MAP, "timed out after 500 ms, and did not end: its worker was killed at keys 1 to 32$", TIMEOUT},
 {"a worker that reads no batch, and an interrupt", "read map hangs", ASK_MAP, "error 9: interrupted", INTERRUPT},
 {"values of 31 rows for 32", "reply map map_few", ASK_MAP, BROKE "a batch's values that are not its rows'" BATCH, 0},
 {"values of 33 rows for 32", "reply map map_many", ASK_MAP, BROKE "a batch's values that are not its rows'" BATCH, 0},
