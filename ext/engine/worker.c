@@ -242,6 +242,7 @@ int worker_send_map(struct worker *worker, struct wire_head *head,
                     const char *name, const struct value *values,
                     uint32_t count, uint32_t rows, uint32_t timeout_ms,
                     struct err *err) {
+  if (worker->settle && worker->settle(worker->settle_arg, err)) return -1;
   begin(worker, name, timeout_ms);
   if (!worker->maps) {
     worker->posted =

@@ -257,6 +257,8 @@ static int begin(struct map_cursor *cursor, const struct map_table *table,
   if (!query && !(query = text_of(cursor->query, MAPARG_QUERY, err))) return -1;
   cursor->mapping = mapping_new(session, name, query, &cursor->options, err);
   if (!cursor->mapping) return -1;
+  struct value given[] = {value_text(name), value_text(query)};
+  cursor->row = table->name ? 0 : sqlvalue_rowid(given, 2);
   uint32_t columns = mapping_columns(mapping_function(cursor->mapping));
   if (columns == table->columns) return 0;
   if (table->name) {

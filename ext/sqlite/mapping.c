@@ -16,9 +16,11 @@ struct mapping {
   struct mapping_options options;
   struct inner inner;
   struct deal deal;
-  struct job *current; /* whose rows are given */
-  uint64_t table_left; /* rows of the last key's that are to come */
-  uint32_t columns;    /* of the result */
+  struct job *current;  /* whose rows are given */
+  uint64_t table_left;  /* rows of the last key's that are to come */
+  uint32_t columns;     /* of the result */
+  const char *row_data; /* where the job's results lay when the row was read, */
+  size_t row_at;        /* and the row's in them */
   struct value key;
   struct value *values; /* so many */
 };
@@ -167,6 +169,8 @@ static int give(struct mapping *mapping, struct job *job, struct err *err) {
     mapping->table_left--;
     rc = 1;
   }
+  mapping->row_data = job->map.out.data;
+  mapping->row_at = (size_t)(values.at - out);
   uint64_t max_len = mapping->session->host.max_len;
   for (uint32_t i = 0; rc && i < mapping->columns; i++) {
     codec_get(&values, &mapping->values[i]);
@@ -238,8 +242,7 @@ static int tell_too_big(struct mapping *mapping, struct job *job,
   return tell(mapping, job, job->given, 1, why, err);
 }
 
-int mapping_next(struct mapping *mapping, struct err *err) {
-  if (check_fork(mapping, err)) return -1;
+static int next(struct mapping *mapping, struct err *err) {
   struct deal *deal = &mapping->deal;
   if (!deal->jobs && deal_start(deal, err)) return -1;
   for (;;) {
@@ -258,11 +261,38 @@ int mapping_next(struct mapping *mapping, struct err *err) {
   }
 }
 
+/* A query may read what reads it, by way of a view. */
+int mapping_next(struct mapping *mapping, struct err *err) {
+  enum { NESTED_MAX = 20 };
+  struct session *session = mapping->session;
+  if (check_fork(mapping, err)) return -1;
+  if (session->maps == NESTED_MAX) {
+    return err_set(err, ERR_USAGE,
+                   "python_map: more than %d maps are nested: does the query "
+                   "read what it is for?",
+                   NESTED_MAX);
+  }
+  session->maps++;
+  int rc = next(mapping, err);
+  session->maps--;
+  return rc;
+}
+
 const struct value *mapping_key(const struct mapping *mapping) {
   return &mapping->key;
 }
 
-const struct value *mapping_values(const struct mapping *mapping) {
+/* The rest of a job that failed may come back between two columns, behind the rows
+** that are given, and their bytes may move with it. */
+const struct value *mapping_values(struct mapping *mapping) {
+  const struct buf *out = &mapping->current->map.out;
+  if (out->data == mapping->row_data) return mapping->values;
+  struct codec_reader values = {(const uint8_t *)out->data + mapping->row_at,
+                                (const uint8_t *)out->data + out->len};
+  for (uint32_t i = 0; i < mapping->columns; i++) {
+    if (codec_get(&values, &mapping->values[i])) break; /* they are checked */
+  }
+  mapping->row_data = out->data;
   return mapping->values;
 }
 

@@ -38,7 +38,7 @@ int mapping_next(struct mapping *mapping, struct err *err);
 
 /* Of the row, borrowed until the next: the key, and the result's columns. */
 const struct value *mapping_key(const struct mapping *mapping);
-const struct value *mapping_values(const struct mapping *mapping);
+const struct value *mapping_values(struct mapping *mapping);
 
 /* SQLite's code where the query failed; else 0. */
 int mapping_code(const struct mapping *mapping);

@@ -41,6 +41,7 @@ struct session {
   uint32_t depth; /* calls of the engines under way */
   int ended;      /* a statement ended meanwhile */
   int defining;   /* an engine makes a definition */
+  int maps;       /* whose next row is being made: nested ones */
   uint64_t statements; /* grows with each end of a statement that called us */
   uint64_t begun;      /* statements that called us, so far: their numbers */
   uint64_t failed;     /* number of the last that we gave an error */

@@ -45,6 +45,24 @@ int sqlvalue_rows(struct session *session, int argc, sqlite3_value **argv,
                        "own: python_rows((SELECT f(x)), ...)");
 }
 
+/* FNV-1a. */
+sqlite3_int64 sqlvalue_rowid(const struct value *values, int count) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (int i = 0; i < count; i++) {
+    const struct value *value = &values[i];
+    int bytes = value_is_bytes(value);
+    const uint8_t *data =
+        bytes ? value->data : (const uint8_t *)&value->integer;
+    uint64_t len = bytes                          ? value->len
+                   : value->type == VALUE_INTEGER ? sizeof value->integer
+                   : value->type == VALUE_REAL    ? sizeof value->real
+                                                  : 0;
+    hash = (hash ^ value->type) * 0x100000001b3;
+    for (uint64_t k = 0; k < len; k++) hash = (hash ^ data[k]) * 0x100000001b3;
+  }
+  return count ? (sqlite3_int64)(hash >> 33) << 32 : 0;
+}
+
 int sqlvalue_result(sqlite3_context *ctx, const struct value *value,
                     uint64_t max_len, struct err *err) {
   void *owned = NULL;

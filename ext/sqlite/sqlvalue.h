@@ -52,6 +52,10 @@ int sqlvalue_arguments(struct session *session, int argc, sqlite3_value **argv,
 int sqlvalue_rows(struct session *session, int argc, sqlite3_value **argv,
                   struct value *values, int *nulls, struct err *err);
 
+/* What the rowids of a call with these arguments are counted from: the same whenever
+** it is made, 0 without arguments, and another one for others. */
+sqlite3_int64 sqlvalue_rowid(const struct value *values, int count);
+
 /* Makes it the result in ctx. Takes what is VALUE_OWNED, copies the rest.
 ** Fails, before anything is copied, where it is longer than max_len. */
 int sqlvalue_result(sqlite3_context *ctx, const struct value *value,

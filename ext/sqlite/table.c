@@ -247,24 +247,6 @@ static int advance(struct table_cursor *cursor, struct err *err) {
   return got < 0 || rc ? -1 : 0;
 }
 
-/* 31 bits that depend on the arguments, 0 without any (FNV-1a). */
-static sqlite3_int64 hash_of(const struct value *values, int count) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (int i = 0; i < count; i++) {
-    const struct value *value = &values[i];
-    int bytes = value_is_bytes(value);
-    const uint8_t *data =
-        bytes ? value->data : (const uint8_t *)&value->integer;
-    uint64_t len = bytes                          ? value->len
-                   : value->type == VALUE_INTEGER ? sizeof value->integer
-                   : value->type == VALUE_REAL    ? sizeof value->real
-                                                  : 0;
-    hash = (hash ^ value->type) * 0x100000001b3;
-    for (uint64_t k = 0; k < len; k++) hash = (hash ^ data[k]) * 0x100000001b3;
-  }
-  return count ? (sqlite3_int64)(hash >> 33) : 0;
-}
-
 /* The arguments, and copies of them for whoever asks for a parameter. */
 static int take_arguments(struct table_cursor *cursor, int argc,
                           sqlite3_value **argv, struct value *values,
@@ -300,7 +282,7 @@ static int call(struct table_cursor *cursor, int argc, sqlite3_value **argv,
       take_arguments(cursor, argc, argv, values, &nulls, err)) {
     return -1;
   }
-  cursor->rowid = hash_of(values, argc) << 32;
+  cursor->rowid = sqlvalue_rowid(values, argc);
   function->metrics.calls++;
   if (nulls && !(function->spec.flags & FUNCTION_NULL_CALL)) return 0;
   if (session_engine(session, cursor->mode, &cursor->engine, err)) return -1;
