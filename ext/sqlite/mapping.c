@@ -134,7 +134,7 @@ void mapping_free(struct mapping *mapping) {
   session_enter(session);
   function_unref(mapping->function);
   session_leave(session);
-  session_statement_end(session);
+  session_cursor_end(session);
   err_clear(&mapping->inner.err);
   free(mapping->values);
   free(mapping);

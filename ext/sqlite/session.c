@@ -224,9 +224,13 @@ void session_settle(struct session *session) {
   }
 }
 
-void session_statement_end(struct session *session) {
+void session_cursor_end(struct session *session) {
   session->statements++;
-  if (!--session->running) session->sets = 0;
   session->ended = 1;
   session_settle(session);
+}
+
+void session_statement_end(struct session *session) {
+  if (!--session->running) session->sets = 0;
+  session_cursor_end(session);
 }

@@ -90,6 +90,9 @@ int session_parallel(struct session *session, enum engine_mode mode,
 /* A statement that called functions has ended. */
 void session_statement_end(struct session *session);
 
+/* The same for a virtual table's cursor, of whose statement SQLite says nothing. */
+void session_cursor_end(struct session *session);
+
 /* What had to wait until no call was under way. */
 void session_settle(struct session *session);
 

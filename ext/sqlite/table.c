@@ -221,7 +221,7 @@ static int table_close(sqlite3_vtab_cursor *base) {
   slot_unuse(slot);
   free(cursor);
   session_leave(session);
-  session_statement_end(session);
+  session_cursor_end(session);
   return SQLITE_OK;
 }
 
