@@ -40,6 +40,11 @@ static const char source[] =
     "        yield 3\n"
     "    yield from tracked(rows())\n"
     "@udtf\n"
+    "def slow_second():\n"
+    "    yield 1\n"
+    "    time.sleep(1000)\n"
+    "    yield 2\n"
+    "@udtf\n"
     "def spin():\n"
     "    def rows():\n"
     "        yield 1\n"
@@ -201,6 +206,9 @@ static void what_nobody_wants_is_not_waited_for(void) {
   is(db, "SELECT value FROM slow_third() LIMIT 1", "1");
   is(db, "SELECT value FROM slow_third() LIMIT 1", "1");
   is(db, "SELECT value FROM spin() LIMIT 1", "1");
+  /* Nor by another function of the same worker. */
+  is(db, "SELECT twice(value) FROM slow_second() LIMIT 1", "2");
+  is(db, "SELECT twice(value) FROM slow_second() LIMIT 1", "2");
   is(db, "SELECT sum(value) FROM (SELECT value FROM slow_third() LIMIT 2)",
      "3");
   is(db, "SELECT living()", "0");
@@ -247,7 +255,8 @@ static void a_worker_dies(void) {
   sqlite3_stmt *running = prepare(db, "SELECT value FROM dies(3)");
   next_is(running, "0");
   contains(db, "SELECT count(*) FROM dies(100)", "was killed by SIGKILL");
-  next_is(running, "1");
+  next_is(running,
+          "python function dies: the worker that had its rows has ended");
   sqlite3_finalize(running);
   is(db, "SELECT sum(value) FROM span(4)", "6");
   running = prepare(db, "SELECT value FROM endless()");

@@ -28,6 +28,7 @@ struct batch_options {
       concurrency; /* calls of an async function that await at once; 0: 10 */
   uint32_t timeout_ms; /* of one of these calls; 0: none */
   uint32_t retries;    /* of one of these calls that fails */
+  uint32_t columns;    /* of the result, as SQL was told; 0: whatever */
   /* 1 once nobody wants the rest any more: looked at between two rows. NULL:
   ** never. */
   int (*stopped)(void *arg);

@@ -17,6 +17,8 @@ struct tablecall {
   const struct value *argv; /* of the parameters that are given, in order */
   uint32_t argc;
   uint64_t given[TABLECALL_PARAMETERS / 64]; /* a bit for each of them */
+  int quick;        /* 1: its rows are known to take little time */
+  uint32_t columns; /* of the result, as SQL was told */
   uint64_t used; /* a bit for each column that will be looked at; the last one
                  ** for all from there on */
 };

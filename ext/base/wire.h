@@ -23,8 +23,8 @@
 **   WIRE_PART    a group                                WIRE_RESULT its state
 **   WIRE_MERGE   a group, another's state               none
 **   WIRE_FREE    a group                                none
-**   WIRE_ROWS    a number, b rows; definition, index, used and given (two) of
-**                struct tablecall, arguments             rows, WIRE_RESULT 0 or 1
+**   WIRE_ROWS    a number, b rows; definition, index, used, given (two) and columns
+**                of struct tablecall, arguments          rows, WIRE_RESULT 0 or 1
 **   WIRE_NEXT    a number, b rows                        the same
 **   WIRE_CLOSE   a number                                WIRE_RESULT NULL
 **   WIRE_QUIT                                           none: the worker exits
@@ -80,7 +80,7 @@ enum wire_type {
   WIRE_MAPPED = 33
 };
 
-enum { WIRE_ROWS_FIELDS = 5 }; /* before the arguments */
+enum { WIRE_ROWS_FIELDS = 6 }; /* before the arguments */
 
 struct wire_head {
   uint32_t type; /* enum wire_type */
@@ -122,7 +122,7 @@ void wire_done(struct wire *wire);
 int wire_read(struct wire *wire, void *to, uint64_t len, struct err *err);
 
 /* Before the batch's bytes. */
-enum { WIRE_MAP_FIELDS = 5 };
+enum { WIRE_MAP_FIELDS = 6 };
 enum { WIRE_MAPPED_FIELDS = 2 };
 
 /* 1 where that many bytes and a message around them can be sent without a wait. */

@@ -48,6 +48,7 @@ void maps_send(struct worker *worker, const struct engine_function *function,
       value_integer(options->concurrency),
       value_integer(options->timeout_ms),
       value_integer(options->retries),
+      value_integer(options->columns),
       value_bytes(VALUE_BLOB, map->in.data, map->in.len)};
   struct wire_head head = {
       .type = WIRE_MAP, .a = function->definition_id, .b = function->index};

@@ -33,7 +33,8 @@ void process_map_send(struct engine *engine,
     map->state = ENGINE_MAP_FAILED;
   } else {
     maps_send(&process->worker, function, map,
-              engine_timeout(engine, function->timeout_ms));
+              map->timeout_ms ? map->timeout_ms
+                              : engine_timeout(engine, function->timeout_ms));
   }
 }
 

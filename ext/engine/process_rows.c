@@ -2,7 +2,9 @@
 **
 ** HOW IT WORKS. The host asks for so many rows at a time, twice as many each time;
 ** the worker ends such a batch early where its rows take long (tables.c). So a slow
-** function is not run ahead of the statement, and a fast one seldom waits.
+** function is not run ahead of the statement, and a fast one seldom waits. One that
+** is not known to be fast is asked for a single row at first: the statement may have
+** something else for the worker to do before it wants the next.
 */
 #include <stdlib.h>
 
@@ -38,10 +40,12 @@ static int ask_first(struct process *process,
                      const struct tablecall *call, struct process_rows *rows,
                      struct err *err) {
   struct value values[WIRE_ROWS_FIELDS + TABLECALL_PARAMETERS] = {
-      value_integer(function->definition_id), value_integer(function->index),
+      value_integer(function->definition_id),
+      value_integer(function->index),
       value_integer((int64_t)call->used),
       value_integer((int64_t)call->given[0]),
-      value_integer((int64_t)call->given[1])};
+      value_integer((int64_t)call->given[1]),
+      value_integer(call->columns)};
   for (uint32_t i = 0; i < call->argc; i++) {
     values[WIRE_ROWS_FIELDS + i] = call->argv[i];
   }
@@ -68,7 +72,7 @@ struct engine_rows *process_rows_open(struct engine *engine,
   process->open++;
   rows->number = (uint32_t)number;
   rows->start = process->starts;
-  rows->credit = ROWS_FIRST;
+  rows->credit = call->quick ? ROWS_FIRST : 1;
   if (!stream_init(&rows->stream, &process->worker, columns, err) &&
       !ask_first(process, function, call, rows, err)) {
     return (struct engine_rows *)rows;

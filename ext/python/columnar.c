@@ -147,6 +147,11 @@ static struct results *run_columns(const struct columnar *columnar,
   return results;
 }
 
+uint32_t columnar_width(const struct columnar *columnar) {
+  return columnar->names == Py_None ? 1
+                                    : (uint32_t)PyTuple_Size(columnar->names);
+}
+
 /* ---- a batch ---- */
 
 /* The rows of a batch, and which of them the function gets. */
@@ -220,8 +225,7 @@ static void rows_put_numbers(const struct results *results, uint8_t *to) {
 static int rows_put(const struct run *run, const struct rows *rows,
                     const struct results *results, uint32_t count,
                     struct buf *out, struct err *err) {
-  PyObject *names = run->columnar->names;
-  uint32_t width = names == Py_None ? 1 : (uint32_t)PyTuple_Size(names);
+  uint32_t width = columnar_width(run->columnar);
   int64_t row = 0;
   uint64_t size = results && !rows->skipped ? results_size(results) : 0;
   if (size) {

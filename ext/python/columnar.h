@@ -30,6 +30,9 @@ struct columnar *columnar_new(PyObject *how);
 /* NULL-safe. */
 void columnar_unref(struct columnar *columnar);
 
+/* Columns of its result. */
+uint32_t columnar_width(const struct columnar *columnar);
+
 /* runtime->map() for one. */
 int columnar_map(struct runtime_space *space, const struct callable *callable,
                  const struct batch *in, struct buf *out, uint32_t *done,

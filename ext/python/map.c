@@ -168,8 +168,10 @@ static int map_rows(struct runtime_space *space, uint32_t definition_id,
                     uint32_t *done, struct err *err) {
   struct codec_reader reader = {in->data, (const uint8_t *)in->data + in->len};
   struct value argv[CALL_ARGS_MAX];
-  struct tablecall call = {
-      .argv = argv, .argc = in->columns, .used = UINT64_MAX};
+  struct tablecall call = {.argv = argv,
+                           .argc = in->columns,
+                           .columns = columns,
+                           .used = UINT64_MAX};
   struct value *values = calloc(columns, sizeof *values);
   size_t began = out->len;
   int rc = values ? 0 : err_nomem(err);
@@ -200,6 +202,10 @@ int map_batch(struct runtime_space *space, uint32_t definition_id,
   const struct callable *callable =
       call_find(space, definition_id, index, in->columns, err);
   if (!callable) return -1;
+  uint32_t columns = callable->table      ? table_columns(callable->table)
+                     : callable->columnar ? columnar_width(callable->columnar)
+                                          : 1;
+  if (rows_check(columns, options->columns, err)) return -1;
   if (callable->columnar) {
     return columnar_map(space, callable, in, out, done, err);
   }

@@ -45,6 +45,7 @@ static void *receive(struct under_way *under_way, struct codec_reader *reader,
   *options = (struct batch_options){.concurrency = (uint32_t)values[2].integer,
                                     .timeout_ms = (uint32_t)values[3].integer,
                                     .retries = (uint32_t)values[4].integer,
+                                    .columns = (uint32_t)values[5].integer,
                                     .stopped = stopped,
                                     .arg = under_way};
   if (data && rows->len && !(rows->flags & VALUE_STREAMED)) {

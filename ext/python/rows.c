@@ -137,17 +137,28 @@ static PyObject *iterator_of(const struct table *table, PyObject *object) {
   return iterator;
 }
 
+/* What SQL was told it is when it was defined: a file may have changed since. */
+int rows_check(uint32_t columns, uint32_t wanted, struct err *err) {
+  if (!wanted || columns == wanted) return 0;
+  return err_set(err, ERR_USAGE,
+                 "has %u column%s by now, and %u when it was defined: "
+                 "python_reload() or define it anew",
+                 columns, columns == 1 ? "" : "s", wanted);
+}
+
 struct runtime_rows *rows_new_objects(struct runtime_space *space,
                                       const struct callable *callable,
                                       PyObject **args,
                                       const struct tablecall *call,
                                       struct err *err) {
   struct table *table = callable->table;
-  struct runtime_rows *rows =
-      calloc(1, sizeof *rows + table->columns * sizeof(struct held));
+  struct runtime_rows *rows = NULL;
   PyObject *object = NULL;
+  int rc = rows_check(table->columns, call->columns, err);
+  if (!rc)
+    rows = calloc(1, sizeof *rows + table->columns * sizeof(struct held));
   if (!rows) {
-    err_nomem(err);
+    if (!rc) err_nomem(err);
   } else {
     table->refs++;
     rows->table = table;

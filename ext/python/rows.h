@@ -36,6 +36,9 @@ struct runtime_rows *rows_new_objects(struct runtime_space *space,
 /* Columns of a row. */
 uint32_t rows_columns(const struct runtime_rows *rows);
 
+/* 0 where a function has as many columns as SQL was told; 0 of those: any. */
+int rows_check(uint32_t columns, uint32_t wanted, struct err *err);
+
 /* The same for a function that is known to be a table's. */
 uint32_t table_columns(const struct table *table);
 

@@ -131,6 +131,7 @@ static void serve_open(struct server *server, const struct wire_head *head,
   }
   struct tablecall call = {
       .argc = server_count(reader),
+      .columns = (uint32_t)fields[5].integer,
       .used = (uint64_t)fields[2].integer,
       .given = {(uint64_t)fields[3].integer, (uint64_t)fields[4].integer}};
   struct callable *callable =

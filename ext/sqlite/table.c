@@ -271,6 +271,12 @@ static int count_arguments(const struct function *function, int argc,
                  least == 1 ? "" : "s", argc);
 }
 
+/* As far as is known: a first call is not. */
+static int is_quick(const struct metrics *metrics) {
+  enum { ROWS = 16, ROW_NS = 100000 };
+  return metrics->rows >= ROWS && metrics->time_ns / metrics->rows < ROW_NS;
+}
+
 static int call(struct table_cursor *cursor, int argc, sqlite3_value **argv,
                 struct err *err) {
   struct function *function = cursor->function;
@@ -288,6 +294,8 @@ static int call(struct table_cursor *cursor, int argc, sqlite3_value **argv,
   if (session_engine(session, cursor->mode, &cursor->engine, err)) return -1;
   cursor->call.argv = values;
   cursor->call.argc = (uint32_t)argc;
+  cursor->call.columns = shape->columns;
+  cursor->call.quick = is_quick(&function->metrics);
   cursor->forks = session->forks;
   cursor->rows = engine_rows_open(cursor->engine, &function->id, &cursor->call,
                                   shape->columns, err);

@@ -237,7 +237,7 @@ class Worker:
                     fault('rows', '*', self)
                 continue
             if kind == ASK_ROWS:  # h(n): so many rows
-                self.next, self.last = 1, values[5][2]
+                self.next, self.last = 1, values[6][2]
             if fault('reply', KINDS[kind], self, seq):
                 continue
             if kind in (ASK_ROWS, NEXT):
@@ -278,7 +278,7 @@ class Worker:
         if kind == CLOSE:
             return message(RESULT, seq, value(NULL, 0))
         if kind == MAP:  # of one column: as they came
-            return mapped(seq, values[1][2], values[5][3])
+            return mapped(seq, values[1][2], values[6][3])
         kind, _, payload, data = values[0] if values else [NULL, 0, 0, None]
         if data is not None:
             return message(RESULT, seq, value(INTEGER, len(data)))

@@ -75,6 +75,54 @@ class ExtensionTest(unittest.TestCase):
         return done.stdout.split('\n')[:-1]
 
 
+class Changed(ExtensionTest):
+    """A file that changes between its definition and the next time it is made."""
+
+    def test_columns(self):
+        # Rows of as many columns as the file now says were written where there was
+        # room for those that SQL knows.
+        out = self.run_python('''
+            def version(columns):
+                write('tables.py', f"""from pyudf import udf, udtf
+            COLUMNS = [f'c{{i}}' for i in range({columns})]
+            @udtf(columns=COLUMNS)
+            def rows(n):
+                for i in range(n): yield (i,) * len(COLUMNS)
+            @udf(func_type='list', result_type='ROW<' + ', '.join(
+                f'{{c}} INT' for c in COLUMNS) + '>')
+            def batch(x): return (x,) * len(COLUMNS)
+            """)
+            for mode in 'process', 'thread':
+                use(mode)
+                version(2)
+                print(ask("SELECT python_import('./tables.py')"))
+                print(ask('SELECT c1 FROM rows(1)'))
+                db.execute("CREATE VIRTUAL TABLE temp.m USING "
+                           "python_map(batch, 'SELECT 1, 5')")
+                db.execute("CREATE VIRTUAL TABLE temp.r USING "
+                           "python_map(rows, 'SELECT 1, 1')")
+                print(ask('SELECT c1 FROM m'), ask('SELECT c1 FROM r'))
+                version(40)
+                db.execute("UPDATE python_settings SET value = '/tmp' "
+                           "WHERE name = 'python_path'")
+                print(ask('SELECT c1 FROM rows(1)'))
+                print(ask('SELECT c1 FROM m'), ask('SELECT c1 FROM r'))
+                db.execute('DROP TABLE m')
+                db.execute('DROP TABLE r')
+                print(ask('SELECT python_reload()'), ask('SELECT c39 FROM rows(1)'))
+                db.execute("UPDATE python_settings SET value = '' "
+                           "WHERE name = 'python_path'")
+        ''')
+        by_now = ('has 40 columns by now, and 2 when it was defined: '
+                  'python_reload() or define it anew')
+        self.assertEqual(out, 2 * [
+            'rows,batch', '0', '5 0',
+            f'error: python function rows: {by_now}',
+            f'error: python function batch: {by_now} '
+            f'error: python function rows: {by_now}',
+            'rows,batch 0'])
+
+
 class Nested(ExtensionTest):
     """In thread mode: what is changed while it is being changed."""
 
