@@ -86,7 +86,7 @@ static void look(struct look *look, int forks) {
 
 /* A statement that must give no error, or one that has `error` in it. */
 static int run(sqlite3 *to, const char *error, const char *format, ...) {
-  char sql[1000], text[ASKED];
+  char sql[2000], text[ASKED];
   va_list args;
   va_start(args, format);
   vsnprintf(sql, sizeof sql, format, args);
@@ -292,6 +292,7 @@ static int interrupts(int n) {
 }
 
 #include "growth_groups.h"
+#include "growth_maps.h"
 
 /* ---- the cases ---- */
 
@@ -332,6 +333,7 @@ static const struct growth_case {
     {"replaced workers", replaced_workers, 10000, 50, PROCESS | NEW_WORKERS, 0},
     {"crashes", crashes, 1000, 120, PROCESS | NEW_WORKERS, 0},
     GROUP_CASES,
+    MAP_CASES,
 };
 
 static const char setup[] =
@@ -421,6 +423,7 @@ static sqlite3 *open_with(void) {
   step(define);
   sqlite3_finalize(define);
   run(opened, NULL, groups_dealt);
+  run(opened, NULL, "%s", maps_setup);
   return opened;
 }
 
