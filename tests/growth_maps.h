@@ -140,5 +140,5 @@ static int awaits_failed(int n) {
       {"failed batches", batches_failed, 10000, 200, BOTH, 0},                \
       {"batches of one", batches_of_one, 100000, 100, BOTH | CHURN, 0},       \
       {"async batches", awaits, 10000, 100, BOTH | CHURN, 0}, {               \
-    "failed async batches", awaits_failed, 10000, 200, BOTH, 0                \
+    "failed async batches", awaits_failed, 10000, 200, BOTH | CHURN, 0        \
   }

@@ -149,5 +149,8 @@ const struct deed faults[] = {
     {"failing groups", 8, groups_fail},
     {"crashing groups", 4, groups_crash},
     {"timeouts of groups", 3, groups_timeout},
+    {"failing maps", 8, maps_fail},
+    {"crashing maps", 4, maps_crash},
+    {"timeouts of maps", 3, maps_timeout},
 };
 const int faults_count = sizeof faults / sizeof *faults;

@@ -141,7 +141,7 @@ char *answer_of(sqlite3 *db, const char *sql) {
 static int is_excused(struct link *link, const char *got) {
   static const char *const ends[] = {
       "was killed by SIGKILL", "died with the process that started it",
-      "the process that starts workers died", ": it ended"};
+      "the process that starts workers died", ": it ended", " has ended"};
   unsigned kills = board->kills;
   int may = kills > link->kills || now_ms() - board->killed_ms < KILL_MS;
   if (strncmp(got, "error ", 6)) return 0;
@@ -261,6 +261,9 @@ void link_open(struct actor *actor, struct link *link) {
   define(actor, link, "key,strict,die", declared);
   define(actor, link, "dealt,tally,joined,listed,fall,naps,stall,spread,crash",
          grouped);
+  define(actor, link,
+         "many,pairs,firsts,broken,ends,added,thrice,later,odd,dies",
+         maps_functions);
   char source[64];
   snprintf(source, sizeof source, "def f(x): return %d * x + 1", link->k);
   define(actor, link, "f", source);

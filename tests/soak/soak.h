@@ -154,6 +154,17 @@ enum answer groups_fail(struct actor *actor, struct link *link);
 enum answer groups_crash(struct actor *actor, struct link *link);
 enum answer groups_timeout(struct actor *actor, struct link *link);
 
+/* ---- maps.c ---- */
+
+enum answer maps_tables(struct actor *actor, struct link *link);
+enum answer maps_sets(struct actor *actor, struct link *link);
+enum answer maps_right(struct actor *actor, struct link *link);
+enum answer maps_ended(struct actor *actor, struct link *link);
+enum answer maps_fail(struct actor *actor, struct link *link);
+enum answer maps_crash(struct actor *actor, struct link *link);
+enum answer maps_timeout(struct actor *actor, struct link *link);
+extern const char maps_functions[];
+
 /* ---- census.c ---- */
 
 struct census {
