@@ -1,17 +1,36 @@
 /* inner.c - the query whose rows python_map reads: see inner.h */
 #include "inner.h"
 
+#include <string.h>
+
 #include "sqlvalue.h"
 
-/* 1 where there is another statement behind it. */
-static int has_more(sqlite3 *db, const char *tail) {
-  while (tail && *tail) {
-    sqlite3_stmt *next = NULL;
-    const char *at = tail;
-    if (sqlite3_prepare_v2(db, at, -1, &next, &tail) != SQLITE_OK) return 1;
-    sqlite3_finalize(next);
-    if (next) return 1;
-    if (tail == at) return 0;
+/* Behind blanks, comments and empty statements. */
+static const char *skip(const char *sql) {
+  for (;;) {
+    sql += strspn(sql, " \t\r\n\f;");
+    if (!strncmp(sql, "--", 2)) {
+      sql += strcspn(sql, "\n");
+    } else if (!strncmp(sql, "/*", 2)) {
+      const char *end = strstr(sql + 2, "*/");
+      sql = end ? end + 2 : sql + strlen(sql);
+    } else {
+      return sql;
+    }
+  }
+}
+
+/* 1 where it begins with a word that a query begins with. Others are not even
+** prepared: a PRAGMA acts then. */
+static int is_query(const char *sql) {
+  static const char letters[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$";
+  static const char *const words[] = {"SELECT", "WITH", "VALUES"};
+  size_t len = strspn(sql, letters);
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    if (len == strlen(words[i]) && !sqlite3_strnicmp(sql, words[i], (int)len)) {
+      return 1;
+    }
   }
   return 0;
 }
@@ -39,18 +58,24 @@ static int refuse(struct inner *inner, struct err *err, const char *why) {
 int inner_open(struct inner *inner, sqlite3 *db, const char *query,
                struct err *err) {
   const char *tail = NULL;
+  const char *begin = skip(query);
   inner->db = db;
+  if (!*begin) return refuse(inner, err, "is empty");
+  if (!is_query(begin)) {
+    return refuse(inner, err,
+                  "must begin with SELECT, WITH or VALUES: only what reads is "
+                  "mapped");
+  }
   int rc = sqlite3_prepare_v2(db, query, -1, &inner->statement, &tail);
   if (rc != SQLITE_OK) {
     end(inner, rc);
     return inner_error(inner, err);
   }
   sqlite3_stmt *statement = inner->statement;
-  if (!statement) return refuse(inner, err, "is empty");
   if (!sqlite3_stmt_readonly(statement)) {
     return refuse(inner, err, "changes the database: only a SELECT is mapped");
   }
-  if (has_more(db, tail)) {
+  if (*skip(tail)) {
     return refuse(inner, err, "is more than one statement");
   }
   if (sqlite3_bind_parameter_count(statement)) {
