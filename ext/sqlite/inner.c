@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "collect.h"
 #include "sqlvalue.h"
 
 /* Behind blanks, comments and empty statements. */
@@ -46,7 +47,7 @@ static void end(struct inner *inner, int rc) {
     err_set(&inner->err, ERR_INTERRUPT, "interrupted");
   } else {
     err_set(&inner->err, ERR_USAGE, "python_map: %s",
-            sqlite3_errmsg(inner->db));
+            sqlite3_errmsg(inner->session->db));
   }
 }
 
@@ -55,18 +56,18 @@ static int refuse(struct inner *inner, struct err *err, const char *why) {
   return err_set(err, ERR_USAGE, "python_map: the query %s", why);
 }
 
-int inner_open(struct inner *inner, sqlite3 *db, const char *query,
+int inner_open(struct inner *inner, struct session *session, const char *query,
                struct err *err) {
   const char *tail = NULL;
   const char *begin = skip(query);
-  inner->db = db;
+  inner->session = session;
   if (!*begin) return refuse(inner, err, "is empty");
   if (!is_query(begin)) {
     return refuse(inner, err,
                   "must begin with SELECT, WITH or VALUES: only what reads is "
                   "mapped");
   }
-  int rc = sqlite3_prepare_v2(db, query, -1, &inner->statement, &tail);
+  int rc = sqlite3_prepare_v2(session->db, query, -1, &inner->statement, &tail);
   if (rc != SQLITE_OK) {
     end(inner, rc);
     return inner_error(inner, err);
@@ -99,17 +100,45 @@ int inner_next(struct inner *inner) {
   return 0;
 }
 
+/* What looks like a NULL may be a set of rows, or have been one: for that is asked
+** again where more of them were made. */
+static int check_null(struct inner *inner, int column, sqlite3_value *value) {
+  struct session *session = inner->session;
+  const char *what = NULL;
+  if (collect_get(session, value)) {
+    what = "is";
+  } else if (inner->sets != (uint64_t)session->sets + session->loose_sets) {
+    inner->sets = (uint64_t)session->sets + session->loose_sets;
+    if (collect_lost(session)) what = "is NULL, and may have been";
+  }
+  if (!what) return 0;
+  inner->code = SQLITE_ERROR;
+  return err_set(&inner->err, ERR_USAGE,
+                 "python_map: column %d of the query %s a set of rows, which a "
+                 "map does not hand on",
+                 column + 1, what);
+}
+
 /* By sqlite3_column_value(), one look for each column: its value may only be read
 ** under the connection's mutex, which whoever runs a virtual table has. */
+static int get(struct inner *inner, int column, struct value *value) {
+  sqlite3_value *from = sqlite3_column_value(inner->statement, column);
+  if (sqlvalue_get(from, value)) {
+    inner_fail(inner);
+    return -1;
+  }
+  if (value->type != VALUE_NULL || !check_null(inner, column, from)) return 0;
+  inner_close(inner);
+  return -1;
+}
+
 int inner_get(struct inner *inner, struct value *key, struct value *argv,
               uint32_t argc) {
-  int rc = sqlvalue_get(sqlite3_column_value(inner->statement, 0), key);
-  for (uint32_t i = 0; i < argc && !rc; i++) {
-    rc = sqlvalue_get(sqlite3_column_value(inner->statement, (int)i + 1),
-                      &argv[i]);
+  if (get(inner, 0, key)) return -1;
+  for (uint32_t i = 0; i < argc; i++) {
+    if (get(inner, (int)i + 1, &argv[i])) return -1;
   }
-  if (rc) inner_fail(inner);
-  return rc;
+  return 0;
 }
 
 void inner_fail(struct inner *inner) {

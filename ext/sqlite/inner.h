@@ -5,26 +5,29 @@
 
 #include "../base/err.h"
 #include "../base/value.h"
+#include "session.h"
 #include "sqlite.h"
 
 /* Starts as {0}. */
 struct inner {
-  sqlite3 *db;
+  struct session *session;
   sqlite3_stmt *statement; /* NULL once it has ended */
   uint32_t columns;
+  uint64_t sets;  /* of rows, when it was last asked for one that was lost */
   int ended;      /* 1: there are no more rows */
   int code;       /* SQLite's, where that is an error; else 0 */
   struct err err; /* and what it says */
 };
 
 /* Compiles it: one statement that reads. */
-int inner_open(struct inner *inner, sqlite3 *db, const char *query,
+int inner_open(struct inner *inner, struct session *session, const char *query,
                struct err *err);
 
 /* 1 where there is a next row; 0 once it has ended, well or not. */
 int inner_next(struct inner *inner);
 
-/* The row's columns, borrowed: the first, and those after it. */
+/* The row's columns, borrowed: the first, and those after it. -1, where one cannot
+** be had, is the end. */
 int inner_get(struct inner *inner, struct value *key, struct value *argv,
               uint32_t argc);
 

@@ -73,7 +73,7 @@ static struct function *find(struct session *session, const char *name,
 static int prepare(struct mapping *mapping, const char *name, const char *query,
                    struct err *err) {
   struct session *session = mapping->session;
-  if (inner_open(&mapping->inner, session->db, query, err)) return -1;
+  if (inner_open(&mapping->inner, session, query, err)) return -1;
   uint32_t argc = mapping->inner.columns - 1;
   if (argc > CALLS_ARGS_MAX) {
     return err_set(err, ERR_USAGE,
