@@ -156,6 +156,9 @@ def udf(f=None, input_types=None, result_type=None, deterministic=False,
     scope = sys._getframe(1).f_globals
     if compile not in (None, 'numba'):
         raise ValueError(f"udf: compile must be 'numba' or None, not {compile!r}")
+    if compile is not None and func_type != 'general':
+        raise ValueError('udf: compile is for functions of single values, not for '
+                         f'func_type={func_type!r}')
     if func_type not in _FUNC_TYPES:
         raise ValueError('udf: func_type must be one of '
                          f'{", ".join(map(repr, _FUNC_TYPES))}, not {func_type!r}')

@@ -160,6 +160,12 @@ int maparg_parse(int argc, const char *const *argv, char **name, char **query,
                    "VIRTUAL TABLE temp.x USING python_map(f, 'SELECT key, "
                    "argument FROM t')");
   }
+  if (last > 2 && strchr("'\"", *argv[1])) {
+    return err_set(err, ERR_USAGE,
+                   "python_map has no option %.200s: there are workers=2, "
+                   "batch_size, ordered, concurrency, timeout and retries",
+                   argv[2]);
+  }
   for (int i = last; i < argc; i++) {
     enum maparg arg = option_of(argv[i], &value);
     if (set_text(arg, value, options, err)) return -1;

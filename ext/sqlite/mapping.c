@@ -8,6 +8,7 @@
 #include "../engine/forks.h"
 #include "calls.h"
 #include "deal.h"
+#include "maparg.h"
 
 struct mapping {
   struct session *session;
@@ -70,6 +71,25 @@ static struct function *find(struct session *session, const char *name,
   return NULL;
 }
 
+/* What does nothing for a function is not taken in silence. */
+static int check_options(const struct mapping_options *options,
+                         const struct function *function, struct err *err) {
+  static const enum maparg of_async[] = {MAPARG_CONCURRENCY, MAPARG_TIMEOUT,
+                                         MAPARG_RETRIES};
+  if (function->spec.flags & FUNCTION_ASYNC) return 0;
+  for (size_t i = 0; i < sizeof of_async / sizeof *of_async; i++) {
+    if (!(options->given & 1u << of_async[i])) continue;
+    return err_set(err, ERR_USAGE,
+                   "python_map: %s is for async functions, and %.255s is none"
+                   "%s",
+                   maparg_names[of_async[i]], function->spec.name,
+                   of_async[i] == MAPARG_TIMEOUT
+                       ? ": set python_timeout, or declare it with a timeout"
+                       : "");
+  }
+  return 0;
+}
+
 static int prepare(struct mapping *mapping, const char *name, const char *query,
                    struct err *err) {
   struct session *session = mapping->session;
@@ -90,6 +110,7 @@ static int prepare(struct mapping *mapping, const char *name, const char *query,
                    "or a table function can be mapped",
                    name);
   }
+  if (check_options(&mapping->options, function, err)) return -1;
   function_ref(function);
   mapping->function = function;
   mapping->columns = mapping_columns(function);

@@ -97,6 +97,8 @@ class Udf(unittest.TestCase):
             (ValueError, "'BIGIN' is no SQL type", dict(result_type='BIGIN')),
             (TypeError, 'result_type must be', dict(result_type=int)),
             (ValueError, 'input_types', dict(input_types=['INT', 'x'])),
+            (ValueError, 'compile is for functions of single values',
+             dict(compile='numba', func_type='list')),
         ]
         for error, text, keywords in bad:
             with self.subTest(keywords):
