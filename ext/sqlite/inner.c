@@ -91,8 +91,18 @@ int inner_open(struct inner *inner, struct session *session, const char *query,
   return 0;
 }
 
-int inner_next(struct inner *inner) {
-  if (inner->ended) return 0;
+/* 1 where a statement runs that may change what the query reads. */
+static int is_changing(sqlite3 *db) {
+  sqlite3_stmt *statement = NULL;
+  while ((statement = sqlite3_next_stmt(db, statement)) != NULL) {
+    if (sqlite3_stmt_busy(statement) && !sqlite3_stmt_readonly(statement)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static int step(struct inner *inner) {
   int rc = sqlite3_step(inner->statement);
   if (rc == SQLITE_ROW) return 1;
   end(inner, rc);
@@ -132,11 +142,67 @@ static int get(struct inner *inner, int column, struct value *value) {
   return -1;
 }
 
+/* ---- rows that are read before the first one is given ---- */
+
+/* Each is one value, its columns encoded, as all of them are wanted at a time. */
+static int keep(struct inner *inner, struct rowset *rowset, struct buf *row) {
+  struct value value;
+  row->len = 0;
+  for (uint32_t i = 0; i < inner->columns; i++) {
+    if (get(inner, (int)i, &value)) return -1;
+    codec_add(row, &value);
+  }
+  if (row->failed) return err_nomem(&inner->err);
+  value_set_bytes(&value, VALUE_BLOB, 0, row->data, row->len);
+  return rowset_add(rowset, &value, &inner->err);
+}
+
+/* What fails comes after the rows before it, but for an interrupt. */
+static void keep_all(struct inner *inner) {
+  struct buf row = {0};
+  struct rowset *rowset = rowset_new(1, ROWSET_MEMORY, &inner->err);
+  while (rowset && step(inner) && !keep(inner, rowset, &row)) continue;
+  inner_close(inner);
+  buf_fini(&row);
+  if (!rowset) return;
+  rowset_reader_init(&inner->kept, rowset);
+  rowset_unref(rowset);
+  inner->ended = inner->err.code == ERR_INTERRUPT;
+}
+
+static int next_kept(struct inner *inner) {
+  struct value row;
+  if (rowset_next(&inner->kept, &row, &inner->err) == 1) {
+    inner->row.at = row.data;
+    inner->row.end = inner->row.at + row.len;
+    return 1;
+  }
+  inner_close(inner);
+  return 0;
+}
+
+/* ---- rows ---- */
+
+int inner_next(struct inner *inner) {
+  if (inner->ended) return 0;
+  if (!inner->begun) {
+    inner->begun = 1;
+    if (is_changing(inner->session->db)) keep_all(inner);
+    if (inner->ended) return 0;
+  }
+  return inner->kept.rowset ? next_kept(inner) : step(inner);
+}
+
 int inner_get(struct inner *inner, struct value *key, struct value *argv,
               uint32_t argc) {
-  if (get(inner, 0, key)) return -1;
-  for (uint32_t i = 0; i < argc; i++) {
-    if (get(inner, (int)i + 1, &argv[i])) return -1;
+  for (uint32_t i = 0; i <= argc; i++) {
+    struct value *value = i ? &argv[i - 1] : key;
+    if (!inner->kept.rowset) {
+      if (get(inner, (int)i, value)) return -1;
+    } else if (codec_get(&inner->row, value)) {
+      inner_fail(inner);
+      return -1;
+    }
   }
   return 0;
 }
@@ -154,6 +220,7 @@ int inner_error(struct inner *inner, struct err *err) {
 
 void inner_close(struct inner *inner) {
   sqlite3_finalize(inner->statement);
+  rowset_reader_fini(&inner->kept);
   inner->statement = NULL;
   inner->ended = 1;
 }

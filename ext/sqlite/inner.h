@@ -1,9 +1,14 @@
 /* inner.h - the query whose rows python_map reads
+**
+** Its rows come as they are wanted. SQLite does not know that a map's statement
+** reads them: where a statement runs that writes, they are all read first.
 */
 #ifndef PYUDF_INNER_H
 #define PYUDF_INNER_H
 
+#include "../base/codec.h"
 #include "../base/err.h"
+#include "../base/rowset.h"
 #include "../base/value.h"
 #include "session.h"
 #include "sqlite.h"
@@ -13,10 +18,13 @@ struct inner {
   struct session *session;
   sqlite3_stmt *statement; /* NULL once it has ended */
   uint32_t columns;
-  uint64_t sets;  /* of rows, when it was last asked for one that was lost */
-  int ended;      /* 1: there are no more rows */
-  int code;       /* SQLite's, where that is an error; else 0 */
-  struct err err; /* and what it says */
+  uint64_t sets; /* of rows, when it was last asked for one that was lost */
+  int begun;     /* a row was wanted */
+  struct rowset_reader kept; /* rows that were read first */
+  struct codec_reader row;   /* of them, what is left of this one */
+  int ended;                 /* 1: there are no more rows */
+  int code;                  /* SQLite's, where that is an error; else 0 */
+  struct err err;            /* and what it says */
 };
 
 /* Compiles it: one statement that reads. */
