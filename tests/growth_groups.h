@@ -94,7 +94,7 @@ static int crashed_groups(int n) {
 #define GROUP_CASES                                                      \
   {"rows of a group", rows, 1000000, 0, BOTH, 0},                        \
       {"groups", groups, 1000000, 0, BOTH, 0},                           \
-      {"groups over workers", dealt_groups, 3000, 100, BOTH, 0},         \
+      {"groups over workers", dealt_groups, 3000, 100, BOTH | CHURN, 0}, \
       {"rows of a window", windows, 300000, 0, BOTH, 0},                 \
       {"partitions", partitions, 300000, 0, BOTH, 0},                    \
       {"failed groups", failed_groups, 100000, 200, BOTH, 0},            \
