@@ -97,8 +97,7 @@ struct engine_map {
   struct batch in;
   struct batch_options options; /* `stopped` is the engine's */
   uint32_t columns;             /* of the result */
-  int table;           /* 1: of a table function: any number of rows for each */
-  uint32_t timeout_ms; /* of all of it; 0: as a call of the function's */
+  int table; /* 1: of a table function: any number of rows for each */
   enum engine_map_state state;
   uint32_t done;
   int lost; /* 1: it failed as the worker did not end it: of which row is not known */

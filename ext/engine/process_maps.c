@@ -33,8 +33,7 @@ void process_map_send(struct engine *engine,
     map->state = ENGINE_MAP_FAILED;
   } else {
     maps_send(&process->worker, function, map,
-              map->timeout_ms ? map->timeout_ms
-                              : engine_timeout(engine, function->timeout_ms));
+              engine_timeout(engine, function->timeout_ms));
   }
 }
 

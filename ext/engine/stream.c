@@ -16,7 +16,7 @@ static void row_drop(struct stream *stream, struct stream_row *row) {
   if (row->in_ring) worker_done(stream->worker);
   row->in_ring = 0;
   for (uint32_t i = 0; row->owning && i < stream->columns; i++) {
-    if (row->owned[i]) stream->worker->host->free(row->owned[i]);
+    if (row->owned[i]) stream->host->free(row->owned[i]);
     row->owned[i] = NULL;
   }
   row->owning = 0;
@@ -87,6 +87,7 @@ static int row_save(struct stream *stream, struct stream_row *row,
 int stream_init(struct stream *stream, struct worker *worker, uint32_t columns,
                 struct err *err) {
   stream->worker = worker;
+  stream->host = worker->host;
   stream->columns = columns;
   return row_init(&stream->row, columns) ? err_nomem(err) : 0;
 }

@@ -24,6 +24,7 @@ struct stream_row {
 
 struct stream {
   struct worker *worker;
+  const struct engine_host *host; /* the worker's, which may be gone before */
   uint32_t columns;
   uint32_t asked;  /* rows of the request under way, at most */
   uint32_t credit; /* of these it may still give */

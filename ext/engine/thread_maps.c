@@ -11,10 +11,8 @@ void thread_map_send(struct engine *engine,
   map->done = 0;
   map->time_ns = 0;
   map->state = ENGINE_MAP_FAILED;
-  uint32_t timeout_ms = map->timeout_ms
-                            ? map->timeout_ms
-                            : engine_timeout(engine, function->timeout_ms);
-  int rc = thread_begin(thread, timeout_ms, &map->err);
+  int rc = thread_begin(thread, engine_timeout(engine, function->timeout_ms),
+                        &map->err);
   if (rc == -2) return;
   if (!rc) {
     rc = replay_check(&thread->replay, engine->host->program,

@@ -1,6 +1,8 @@
 /* awaits.c - async functions: see awaits.h */
 #include "awaits.h"
 
+#include <stdlib.h>
+
 #include "../base/codec.h"
 #include "error.h"
 
@@ -73,6 +75,52 @@ static int results_put(struct runtime_space *space, PyObject *function,
   return error_take(space->session, function, err);
 }
 
+/* What the loop calls each time that it has come round. It may outlive the batch. */
+struct turned {
+  uint32_t *done; /* NULL: the batch is over */
+  const struct batch_options *options;
+};
+
+static const char turned_name[] = "pyudf.turned";
+
+static void turned_free(PyObject *capsule) {
+  free(PyCapsule_GetPointer(capsule, turned_name));
+}
+
+/* A deadline counts from here, and who wants no more is heard. */
+static PyObject *turned_call(PyObject *capsule, PyObject *none) {
+  (void)none;
+  const struct turned *turned = PyCapsule_GetPointer(capsule, turned_name);
+  if (!turned) return NULL;
+  if (turned->done) {
+    const struct batch_options *options = turned->options;
+    ++*turned->done;
+    if (options->stopped && options->stopped(options->arg)) {
+      PyErr_SetNone(PyExc_KeyboardInterrupt);
+      return NULL;
+    }
+  }
+  Py_RETURN_NONE;
+}
+
+static PyMethodDef turned_def = {"turned", turned_call, METH_NOARGS, NULL};
+
+/* The callable; *turned is its own. NULL with a Python exception set. */
+static PyObject *turned_new(const struct batch_options *options, uint32_t *done,
+                            struct turned **turned) {
+  *turned = malloc(sizeof **turned);
+  if (!*turned) return PyErr_NoMemory();
+  **turned = (struct turned){done, options};
+  PyObject *capsule = PyCapsule_New(*turned, turned_name, turned_free);
+  if (!capsule) {
+    free(*turned);
+    return NULL;
+  }
+  PyObject *callable = PyCFunction_New(&turned_def, capsule);
+  Py_DECREF(capsule);
+  return callable;
+}
+
 int awaits_map(struct runtime_space *space, const struct callable *callable,
                const struct batch *in, const struct batch_options *options,
                struct buf *out, uint32_t *done, struct err *err) {
@@ -84,14 +132,20 @@ int awaits_map(struct runtime_space *space, const struct callable *callable,
   Py_INCREF(function);
   Py_INCREF(run);
   call_release(space);
+  struct turned *turned = NULL;
   PyObject *rows = rows_new(callable, in);
-  if (rows) {
-    results = PyObject_CallFunction(run, "OIII", rows, options->concurrency,
-                                    options->timeout_ms, options->retries);
+  PyObject *tell = rows ? turned_new(options, done, &turned) : NULL;
+  if (tell) {
+    results =
+        PyObject_CallFunction(run, "OIIIO", rows, options->concurrency,
+                              options->timeout_ms, options->retries, tell);
+    turned->done = NULL;
   }
+  *done = 0;
   rc = results ? results_put(space, function, results, out, done, err)
                : error_take(space->session, function, err);
   Py_XDECREF(results);
+  Py_XDECREF(tell);
   Py_XDECREF(rows);
   Py_DECREF(run);
   Py_DECREF(function);

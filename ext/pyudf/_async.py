@@ -28,12 +28,13 @@ class Awaits:
         self.concurrency = spec.concurrency or _CONCURRENCY
         self.retries = spec.retries
 
-    def run(self, session, rows, concurrency, timeout_ms, retries):
+    def run(self, session, rows, concurrency, timeout_ms, retries, turned=None):
         """Calls the function for every row: a tuple of arguments, or None for one
         whose value is None without a call.
 
         concurrency, retries: 0: what the declaration says. timeout_ms: of each
-        call; 0: none.
+        call; 0: none. turned: called each time that the loop has come round: a
+        deadline from outside is for a coroutine that keeps it from doing so.
         Returns the values of the rows before the first that failed, and what that
         one raised, or None.
         """
@@ -41,6 +42,7 @@ class Awaits:
                        retries or self.retries)
         count = min(concurrency or self.concurrency, len(rows))
         runner = session.runner()
+        batch.turned = turned
         try:
             if runner is not None:
                 batch.run(runner, count)
@@ -57,6 +59,8 @@ class _Batch:
         self.rows = rows
         self.timeout = timeout
         self.retries = retries
+        self.beat = min(_BEAT, timeout / 4) if timeout else _BEAT
+        self.turned = None  # called each time that the loop has come round
         self.values = [None] * len(rows)
         self.ended = bytearray(len(rows))  # 1: there is a value
         self.next = 0           # row
@@ -110,7 +114,9 @@ class _Batch:
         self.tasks += workers
         while left:
             # In thread mode what comes from outside is noticed when Python runs.
-            await asyncio.wait([finished], timeout=_BEAT)
+            await asyncio.wait([finished], timeout=self.beat)
+            if self.turned is not None:
+                self.turned()
         for worker in workers:
             if worker.done() and not worker.cancelled() and worker.exception():
                 raise worker.exception()

@@ -142,18 +142,12 @@ static uint64_t bytes_in_flight(const struct deal *deal) {
 }
 
 /* The time of an async function is that of each of its calls, which it keeps by
-** itself; a batch has that of all of them, one after the other, for one that does not
-** await. */
+** itself; from outside it is that of one that does not await. */
 static void limit_calls(const struct deal *deal, struct job *job) {
   struct batch_options *options = &job->map.options;
-  const struct engine_settings *settings = deal->session->host.settings;
   uint32_t own = deal->function->spec.timeout_ms;
-  if (!options->timeout_ms) {
-    options->timeout_ms = own ? own : settings->timeout_ms;
-  }
-  uint64_t all = (uint64_t)options->timeout_ms * job->rows *
-                 (options->retries + UINT64_C(1));
-  job->map.timeout_ms = all > INT32_MAX ? INT32_MAX : (uint32_t)all;
+  if (options->timeout_ms) return;
+  options->timeout_ms = own ? own : deal->session->host.settings->timeout_ms;
 }
 
 /* A new job; NULL where there is to be none, or the query has no more rows. */

@@ -689,7 +689,10 @@ REPLIES = {
                        + message(RESULT, q, value(INTEGER, 0)),
     'row_streams': lambda q: message(ROW, q, value(BLOB, 100, STREAMED, b''),
                                      value(TEXT, 50, STREAMED, b'')) + b'y' * 150
-                   + pair(q, 1) + message(RESULT, q, value(INTEGER, 0)),
+                   + message(RESULT, q, value(INTEGER, 0)),
+    'row_streams_more': lambda q: message(ROW, q, value(BLOB, 100, STREAMED, b''),
+                                          value(TEXT, 50, STREAMED, b'')) + b'y' * 150
+                        + pair(q, 1) + message(RESULT, q, value(INTEGER, 0)),
     'row_never': lambda q: message(ROW, q, value(INTEGER, 1), value(TEXT, 50, STREAMED, b''))
                  + b'y' * 40,
     'row_stream_40': lambda q: message(ROW, q, value(INTEGER, 1), value(BLOB, 1 << 40, STREAMED, b''))
