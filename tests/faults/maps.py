@@ -333,7 +333,7 @@ for name, deed, said, errors in (('raises', 'raise ValueError("it")', 'ValueErro
         said_in = Raises(r'^python_map: python function g: ' + said
                          + r' at keys?( 70| \d+ to \d+)$', kept=kept)
         fault(f'a map in a map of {form} calls that {name}', text, mapped(form, INNER), said_in,
-              said_in if kept else None)
+              said_in if kept else None, settings=['python_workers=1'])
         fault(f'a map of {form} calls that {name}, over a map',
               source(form, deed) + OTHER.format('pass'), mapped(form, INNER),
               *[Fails(form, F + said.replace('{pid}', r'\d+'), kept=kept), Fails(form, F + said) if kept else None])
