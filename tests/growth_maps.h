@@ -78,7 +78,7 @@ static int tables_crashed(int n) {
 static int map_rows(int n) { return once(MAP("scalar", "%d") ")", n); }
 
 static int maps_of_tables(int n) {
-  AGAIN(NULL, MAP("counted", "%d") ")", 20 + i % 2);
+  AGAIN(NULL, MAP("counted", "%d") ", 1)", 20 + i % 2);
 }
 
 static int maps_limited(int n) {
@@ -86,12 +86,12 @@ static int maps_limited(int n) {
       NULL,
       "SELECT count(v) FROM (SELECT value AS v FROM python_map('scalar', "
       "'WITH s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s) SELECT i, i FROM "
-      "s') LIMIT %d)",
+      "s', 1) LIMIT %d)",
       1 + i % 50);
 }
 
 static int maps_failed(int n) {
-  AGAIN("ValueError", MAP("odd", "%d") ")", 90 + i % 2);
+  AGAIN("ValueError", MAP("odd", "%d") ", 1)", 90 + i % 2);
 }
 
 static int maps_crashed(int n) {
